@@ -1,0 +1,49 @@
+"""Stamps: a nanosecond count becomes ``2026-11-21T10:30:00.123456Z`` and a UTC day.
+
+Always six digits and ``Z``: Fluent Bit falls back to the time of arrival without a fraction, and
+``datetime.isoformat()`` drops it once in a million. Days are UTC days, so no change of clocks in
+spring or autumn can split or double a file.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+NANOSECONDS: Final = 1_000_000_000
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_SECOND: Final = 253_402_300_799  # 9999-12-31T23:59:59Z, the last one a datetime can hold
+_SIX_DIGITS: Final = tuple(f"{number:03d}" for number in range(1000))
+
+
+class Stamper:
+    """Turn nanoseconds since the epoch into text, remembering the second it saw last.
+
+    Safe for threads without a lock: the remembered pair is replaced as one object, never changed.
+    """
+
+    __slots__ = ("_last",)
+
+    def __init__(self) -> None:
+        self._last: tuple[int, str] = (-1, "")
+
+    def stamp(self, time_ns: int) -> str:
+        """Return *time_ns* as ISO 8601 in UTC with six digits; what no date can hold is clamped."""
+        second, rest = divmod(time_ns, NANOSECONDS)
+        known, prefix = self._last
+        if second != known:
+            prefix = _second_text(second)
+            self._last = (second, prefix)
+        micro = rest // 1000
+        return f"{prefix}{_SIX_DIGITS[micro // 1000]}{_SIX_DIGITS[micro % 1000]}Z"
+
+
+def _second_text(second: int) -> str:
+    moment = _EPOCH + timedelta(seconds=min(max(second, 0), _LAST_SECOND))
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.".rjust(20, "0")
+
+
+def day_of(stamp: str) -> str:
+    """Return the UTC day of a stamp: ``2026-11-21``."""
+    return stamp[:10]

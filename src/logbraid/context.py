@@ -1,0 +1,254 @@
+"""The tracing context of this task or thread: which tenant, user, session, run and request.
+
+One ``ContextVar`` holds one immutable mapping. What binds replaces the mapping; nothing changes
+it in place, so a copy of the context (a task, a thread, an executor) can never reach back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+from logbraid.drive import wrap
+from logbraid.health import health
+from logbraid.ids import id_text
+from logbraid.record import CONTEXT_ORDER, ID_NAMES
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_KEEP: Final[Any] = object()
+_IDS: Final = frozenset(CONTEXT_ORDER)
+_RANK: Final = {name: rank for rank, name in enumerate(CONTEXT_ORDER)}
+
+
+class RequestSlot:
+    """What one request bound anywhere: in its own task, in a copy of it, or in a thread.
+
+    A middleware puts one into the context; copies of the context share it. Two different tenants
+    in one slot make it ambiguous: then it names none.
+    """
+
+    __slots__ = ("fields", "tenants")
+
+    def __init__(self) -> None:
+        self.fields: dict[str, Any] = {}
+        self.tenants: set[str] = set()
+
+    def note(self, fields: Mapping[str, Any]) -> None:
+        """Remember that *fields* were bound."""
+        tenant = fields.get("tenant_id")
+        if tenant is not None:
+            self.tenants.add(tenant)
+        self.fields.update(fields)
+
+    def fill(self, context: TracingContext) -> TracingContext:
+        """Return *context* with what only this slot knows, without a tenant that is in doubt."""
+        missing = {name: value for name, value in self.fields.items() if name not in context}
+        if len(self.tenants) != 1:
+            missing.pop("tenant_id", None)
+        return context.merged(missing) if missing else context
+
+
+class TracingContext(Mapping[str, Any]):
+    """An immutable mapping of what is bound: the five ids first, then whatever else.
+
+    ``None`` and ``""`` mean not set. An id is text; one with control, format or surrogate
+    characters, or longer than 128 characters, is replaced by ``invalid-`` and 16 hex digits.
+    """
+
+    __slots__ = ("_fields", "made", "slot")
+
+    def __init__(self, fields: Mapping[str, Any] | None = None, /) -> None:
+        self._fields: dict[str, Any] = _ordered(_merged({}, fields or {}))
+        self.slot: RequestSlot | None = None
+        self.made: Any = None  # what a pipeline made of it at its first line, with that pipeline
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], /) -> Self:
+        """Make a context of *values*, as ``to_dict()`` returned them."""
+        return cls(values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a new dict of all that is set."""
+        return dict(self._fields)
+
+    @property
+    def tracing_dict(self) -> dict[str, str]:
+        """The ids among the five that are set, as a new dict."""
+        return {name: self._fields[name] for name in ID_NAMES if name in self._fields}
+
+    def with_tracing(
+        self,
+        *,
+        user_id: str | None = _KEEP,
+        session_id: str | None = _KEEP,
+        run_id: str | None = _KEEP,
+        request_id: str | None = _KEEP,
+        tenant_id: str | None = _KEEP,
+    ) -> TracingContext:
+        """Return a context with these ids changed: ``None`` clears one, left out keeps it."""
+        given = {
+            "user_id": user_id,
+            "session_id": session_id,
+            "run_id": run_id,
+            "request_id": request_id,
+            "tenant_id": tenant_id,
+        }
+        return self.merged({name: value for name, value in given.items() if value is not _KEEP})
+
+    def merged(self, changes: Mapping[str, Any]) -> TracingContext:
+        """Return a context with *changes*; a value of ``None`` or ``""`` takes its name out."""
+        new = TracingContext.__new__(type(self))
+        new._fields = _ordered(_merged(self._fields, changes))
+        new.slot = self.slot
+        new.made = None
+        return new
+
+    def without(self, names: Iterator[str] | tuple[str, ...]) -> TracingContext:
+        """Return a context in which none of *names* is set."""
+        return self.merged(dict.fromkeys(names))
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The mapping itself, not a copy: for reading only."""
+        return self._fields
+
+    def __getitem__(self, name: str) -> Any:
+        return self._fields[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._fields
+
+    def __repr__(self) -> str:
+        # Ids only: what else is bound may be anything, and a repr ends up in tracebacks
+        others = len(self._fields) - len(self.tracing_dict)
+        text = ", ".join(f"{name}={value!r}" for name, value in self.tracing_dict.items())
+        more = f", and {others} more" if others else ""
+        return f"TracingContext({text}{more})"
+
+
+def _merged(old: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(old)
+    for name, value in changes.items():
+        if name not in _IDS:
+            if value is None or (type(value) is str and not value):
+                merged.pop(name, None)
+            else:
+                merged[name] = value
+            continue
+        text, replaced = _id_or_digest(value)
+        if replaced:
+            health.invalid_ids.advance()
+        if text:
+            merged[name] = text
+        else:
+            merged.pop(name, None)
+    return merged
+
+
+def _id_or_digest(value: object) -> tuple[str, bool]:
+    if value is None:
+        return "", False
+    try:
+        return id_text(value)
+    except Exception:  # noqa: BLE001 - a stranger's __str__; binding an id never raises
+        return id_text(f"\x00{type(value).__name__}")
+
+
+def _ordered(fields: dict[str, Any]) -> dict[str, Any]:
+    last = len(_RANK)
+    return dict(sorted(fields.items(), key=lambda item: _RANK.get(item[0], last)))
+
+
+EMPTY: Final = TracingContext()
+bound: Final[ContextVar[TracingContext]] = ContextVar("logbraid_context", default=EMPTY)
+
+
+def current_context() -> TracingContext:
+    """Return what is bound in this task or thread."""
+    return bound.get()
+
+
+def bind_context(**fields: Any) -> None:
+    """Bind *fields* in this task or thread until they are bound anew or unbound.
+
+    ``None`` and ``""`` unbind. A request that a middleware began ends with what is bound in it.
+    """
+    old = bound.get()
+    new = old.merged(fields)
+    bound.set(new)
+    if new.slot is not None:
+        new.slot.note({name: new.get(name) for name in fields})
+
+
+def unbind_context(*names: str) -> None:
+    """Take *names* out of the context of this task or thread; names that are not there are fine."""
+    bind_context(**dict.fromkeys(names))
+
+
+def clear_context() -> None:
+    """Take everything out of the context of this task or thread."""
+    old = bound.get()
+    new = TracingContext()
+    new.slot = old.slot
+    bound.set(new)
+    if new.slot is not None:
+        new.slot.fields.clear()
+
+
+class bound_context:  # noqa: N801 - reads as a function: with bound_context(tenant_id="acme")
+    """Bind *fields* for a with block, or around each call of a function as a decorator.
+
+    Decorates functions, coroutine functions, generator functions and async generator functions.
+    Generators run in their own copy of the context: what they bind stays inside, and closing one
+    from another task touches nothing there. A block left in another task or thread than it was
+    entered in leaves that one's context alone (restoring by value would give it this tenant).
+    """
+
+    __slots__ = ("_fields", "_tokens")
+
+    def __init__(self, **fields: Any) -> None:
+        self._fields = fields
+        self._tokens: list[Token[TracingContext]] = []
+
+    def __enter__(self) -> TracingContext:
+        new = bound.get().merged(self._fields)
+        self._tokens.append(bound.set(new))
+        return new
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for position in reversed(range(len(self._tokens))):
+            try:
+                bound.reset(self._tokens[position])
+            except ValueError:
+                continue  # of a block entered in another context: not ours to restore
+            del self._tokens[position]
+            return
+
+    async def __aenter__(self) -> TracingContext:
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.__exit__(kind, error, traceback)
+
+    def __call__(self, function: _Function, /) -> _Function:
+        """Return *function* so that each call of it runs with the fields bound."""
+        fields = self._fields
+        return wrap(function, lambda: bound_context(**fields))

@@ -1,0 +1,125 @@
+"""Run a function, a coroutine or a generator with something entered around it.
+
+Functions and coroutines run inside the block. Generators cannot: between two of their steps the
+caller's code runs, and the last step may come from another task. So each runs in a copy of the
+context of its own, in which the block is entered once and never left.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import AbstractContextManager
+from contextvars import Context, copy_context
+from typing import Any, TypeVar, cast
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def wrap(function: _Function, block: Callable[[], AbstractContextManager[Any]]) -> _Function:
+    """Return *function* so that each call of it runs inside a new *block*."""
+    if inspect.isasyncgenfunction(function):
+        wrapped: Callable[..., Any] = _async_generator(function, block)
+    elif inspect.isgeneratorfunction(function):
+        wrapped = _generator(function, block)
+    elif inspect.iscoroutinefunction(function):
+        wrapped = _coroutine(function, block)
+    else:
+        wrapped = _plain(function, block)
+    return cast("_Function", functools.update_wrapper(wrapped, function))
+
+
+def _plain(
+    function: Callable[..., Any], block: Callable[[], AbstractContextManager[Any]]
+) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with block():
+            return function(*args, **kwargs)
+
+    return call
+
+
+def _coroutine(
+    function: Callable[..., Awaitable[Any]], block: Callable[[], AbstractContextManager[Any]]
+) -> Callable[..., Any]:
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        with block():
+            return await function(*args, **kwargs)
+
+    return call
+
+
+def _entered(block: Callable[[], AbstractContextManager[Any]]) -> Context:
+    context = copy_context()
+    context.run(block().__enter__)
+    return context
+
+
+def _generator(
+    function: Callable[..., Generator[Any, Any, Any]],
+    block: Callable[[], AbstractContextManager[Any]],
+) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        context = _entered(block)
+        inner = context.run(function, *args, **kwargs)
+        return (yield from _steps(context, inner))
+
+    return call
+
+
+def _async_generator(
+    function: Callable[..., AsyncGenerator[Any, Any]],
+    block: Callable[[], AbstractContextManager[Any]],
+) -> Callable[..., Any]:
+    async def call(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+        context = _entered(block)
+        inner = context.run(function, *args, **kwargs)
+        step: Awaitable[Any] = inner.asend(None)
+        try:
+            while True:
+                try:
+                    item = await _Driven(context, step)
+                except StopAsyncIteration:
+                    return
+                try:
+                    step = inner.asend((yield item))
+                except GeneratorExit:
+                    raise
+                except BaseException as error:  # noqa: BLE001 - whatever is thrown in goes in
+                    step = inner.athrow(error)
+        finally:
+            await _Driven(context, inner.aclose())
+
+    return call
+
+
+def _steps(context: Context, inner: Any) -> Generator[Any, Any, Any]:
+    """Drive what has ``send``, ``throw`` and ``close`` so that each step runs in *context*."""
+    try:
+        item = context.run(inner.send, None)
+        while True:
+            try:
+                sent = yield item
+            except GeneratorExit:
+                context.run(inner.close)
+                raise
+            except BaseException as error:  # noqa: BLE001 - whatever is thrown in goes in
+                item = context.run(inner.throw, error)
+            else:
+                item = context.run(inner.send, sent)
+    except StopIteration as stop:
+        return stop.value
+
+
+class _Driven:
+    """Await one step of an async generator in a context of its own."""
+
+    __slots__ = ("_context", "_step")
+
+    def __init__(self, context: Context, step: Any) -> None:
+        self._context = context
+        self._step = step
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return _steps(self._context, self._step.__await__())

@@ -1,0 +1,1 @@
+"""Request middleware for ASGI and WSGI."""

@@ -1,0 +1,1 @@
+"""Find secrets by name, by value and by surroundings, behind one Scrubber."""

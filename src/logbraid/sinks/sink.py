@@ -1,0 +1,74 @@
+"""What a sink is, and how one is guarded: a failing sink is counted, never felt by the caller."""
+
+from __future__ import annotations
+
+import errno
+from typing import Protocol
+
+from logbraid.health import health
+
+_REASONS = {
+    errno.ENOSPC: "disk_full",
+    errno.EDQUOT: "disk_full",
+    errno.EFBIG: "file_too_large",
+    errno.EPIPE: "broken_pipe",
+    errno.EMFILE: "no_descriptors",
+    errno.ENFILE: "no_descriptors",
+    errno.EACCES: "permission",
+    errno.EPERM: "permission",
+    errno.EROFS: "permission",
+    errno.EIO: "io_error",
+}
+
+
+class Sink(Protocol):
+    """Where lines go.
+
+    Every method may be called from any thread at any time, also after ``close()``, also in a
+    forked child: a sink registers its own renewal with ``renew_after_fork``.
+    """
+
+    name: str
+    """The key of its figures in ``stats().sinks``: ``stdout``, ``files``, ``terminal`` ..."""
+
+    def write(self, line: bytes, tenant: str | None, day: str) -> None:
+        r"""Write *line* (one JSON object and its ``\n``) whole, or raise ``OSError``.
+
+        *tenant* is the text of the id (``None``: there is none), *day* the record's UTC day as
+        ``2026-11-21``. When it raises, the line is lost and counted by who called. Returns when
+        the operating system has the line.
+        """
+
+    def flush(self, timeout_seconds: float = 2.0) -> bool:
+        """Wait until all that was written is out; tell whether it is."""
+
+    def reopen(self) -> None:
+        """Open anew what may have been moved away or deleted. Idempotent."""
+
+    def close(self) -> None:
+        """Let go of descriptors. Idempotent; a later ``write`` is dropped and counted."""
+
+
+def deliver(sink: Sink, line: bytes, tenant: str | None, day: str) -> bool:
+    """Write *line* to *sink*; count it there as written or as dropped, and tell which."""
+    try:
+        sink.write(line, tenant, day)
+    except Exception as error:  # noqa: BLE001 - a sink may be anyone's callable
+        health.drop(reason_of(error), sink=sink.name)
+        health.complain(f"sink {sink.name}", error)
+        return False
+    health.figures(sink.name).written.advance()
+    return True
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the word under which a line lost to *error* is counted."""
+    if isinstance(error, SinkClosedError):
+        return "closed"
+    if isinstance(error, OSError):
+        return _REASONS.get(error.errno or 0, "os_error")
+    return "sink_error"
+
+
+class SinkClosedError(OSError):
+    """The sink was closed, or its stream is gone."""
