@@ -13,7 +13,8 @@ from typing import Final
 NANOSECONDS: Final = 1_000_000_000
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST_SECOND: Final = 253_402_300_799  # 9999-12-31T23:59:59Z, the last one a datetime can hold
+_FIRST_SECOND: Final = -62_135_596_800  # 0001-01-01T00:00:00Z, the first one a datetime can hold
+_LAST_SECOND: Final = 253_402_300_799  # 9999-12-31T23:59:59Z, the last one
 _SIX_DIGITS: Final = tuple(f"{number:03d}" for number in range(1000))
 
 
@@ -26,7 +27,7 @@ class Stamper:
     __slots__ = ("_last",)
 
     def __init__(self) -> None:
-        self._last: tuple[int, str] = (-1, "")
+        self._last = (0, _second_text(0))
 
     def stamp(self, time_ns: int) -> str:
         """Return *time_ns* as ISO 8601 in UTC with six digits; what no date can hold is clamped."""
@@ -40,7 +41,7 @@ class Stamper:
 
 
 def _second_text(second: int) -> str:
-    moment = _EPOCH + timedelta(seconds=min(max(second, 0), _LAST_SECOND))
+    moment = _EPOCH + timedelta(seconds=min(max(second, _FIRST_SECOND), _LAST_SECOND))
     return f"{moment:%Y-%m-%dT%H:%M:%S}.".rjust(20, "0")
 
 

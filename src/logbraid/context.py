@@ -57,11 +57,12 @@ class TracingContext(Mapping[str, Any]):
     characters, or longer than 128 characters, is replaced by ``invalid-`` and 16 hex digits.
     """
 
-    __slots__ = ("_fields", "made", "slot")
+    __slots__ = ("_fields", "block", "made", "slot")
 
     def __init__(self, fields: Mapping[str, Any] | None = None, /) -> None:
         self._fields: dict[str, Any] = _ordered(_merged({}, fields or {}))
         self.slot: RequestSlot | None = None
+        self.block: object = None  # the innermost ``bound_context`` that it stands in
         self.made: Any = None  # what a pipeline made of it at its first line, with that pipeline
 
     @classmethod
@@ -102,6 +103,7 @@ class TracingContext(Mapping[str, Any]):
         new = TracingContext.__new__(type(self))
         new._fields = _ordered(_merged(self._fields, changes))
         new.slot = self.slot
+        new.block = self.block
         new.made = None
         return new
 
@@ -125,6 +127,9 @@ class TracingContext(Mapping[str, Any]):
 
     def __contains__(self, name: object) -> bool:
         return name in self._fields
+
+    def __reduce__(self) -> tuple[type[TracingContext], tuple[dict[str, Any]]]:
+        return type(self), (self._fields,)  # what was made of it belongs to this process
 
     def __repr__(self) -> str:
         # Ids only: what else is bound may be anything, and a repr ends up in tracebacks
@@ -198,6 +203,7 @@ def clear_context() -> None:
     old = bound.get()
     new = TracingContext()
     new.slot = old.slot
+    new.block = old.block
     bound.set(new)
     if new.slot is not None:
         new.slot.fields.clear()
@@ -212,15 +218,16 @@ class bound_context:  # noqa: N801 - reads as a function: with bound_context(ten
     entered in leaves that one's context alone (restoring by value would give it this tenant).
     """
 
-    __slots__ = ("_fields", "_tokens")
+    __slots__ = ("_entered", "_fields")
 
     def __init__(self, **fields: Any) -> None:
         self._fields = fields
-        self._tokens: list[Token[TracingContext]] = []
+        self._entered: dict[object, Token[TracingContext]] = {}  # by block: many tasks at once
 
     def __enter__(self) -> TracingContext:
         new = bound.get().merged(self._fields)
-        self._tokens.append(bound.set(new))
+        new.block = block = object()
+        self._entered[block] = bound.set(new)
         return new
 
     def __exit__(
@@ -229,13 +236,23 @@ class bound_context:  # noqa: N801 - reads as a function: with bound_context(ten
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for position in reversed(range(len(self._tokens))):
-            try:
-                bound.reset(self._tokens[position])
-            except ValueError:
-                continue  # of a block entered in another context: not ours to restore
-            del self._tokens[position]
+        if self._leave(bound.get().block):
             return
+        # Blocks are left out of order. A copy: other threads enter and leave this one meanwhile
+        for block in reversed(list(self._entered)):
+            if self._leave(block):
+                return
+
+    def _leave(self, block: object) -> bool:
+        token = self._entered.get(block)
+        if token is None:
+            return False
+        try:
+            bound.reset(token)
+        except ValueError:
+            return False  # entered in another context: not ours to restore
+        del self._entered[block]
+        return True
 
     async def __aenter__(self) -> TracingContext:
         return self.__enter__()

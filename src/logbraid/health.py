@@ -141,7 +141,8 @@ class Health:
 
     def figures(self, sink: str) -> SinkFigures:
         """Return the live figures of the sink of that name, made at the first question."""
-        return self.sinks.setdefault(sink, SinkFigures())
+        found = self.sinks.get(sink)
+        return self.sinks.setdefault(sink, SinkFigures()) if found is None else found
 
     def drop(self, reason: str, *, sink: str | None = None, lines: int = 1) -> None:
         """Count *lines* that will not be written, for *reason*, once in all and once at *sink*."""

@@ -12,6 +12,8 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from logbraid.ids import new_id
+
 _renewals: list[weakref.WeakMethod[Callable[[], Any]]] = []
 
 
@@ -28,6 +30,8 @@ def _renew_child() -> None:
         if method is not None:
             method()
 
+
+renew_after_fork(new_id.renew)  # here, since ids.py stands below this module
 
 if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=_renew_child)

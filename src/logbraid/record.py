@@ -10,7 +10,10 @@ stack``) and notes about the line itself (``truncated scrubbed level_name ...``)
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType, TracebackType
+from typing import Any, Final, TypeAlias
 
 Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | None"
 """What JSON can hold. Integers fit 64 bits, floats are finite, text has no lone surrogates."""
@@ -50,3 +53,35 @@ def level_word(level: int) -> str:
     if word is not None:
         return word
     return LEVEL_WORDS[max(DEBUG, min(CRITICAL, level // 10 * 10))]
+
+
+ExcInfo: TypeAlias = "tuple[type[BaseException], BaseException, TracebackType | None]"
+
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+@dataclass(slots=True)
+class Record:
+    """One log call as a door hands it over, whatever library it came from.
+
+    ``event`` is the text (any object is shown), ``fields`` the call's own, ``bound`` what the
+    logger carries, ``error`` the exception whose traceback is told, ``stack`` a formatted stack.
+    ``context`` replaces the current context where a line must not have it. ``time_ns`` counts
+    from the epoch (``None``: now). ``level_name`` is the level's own name where it is not one of
+    the five words; ``format_error`` says why the text could not be put together. ``admitted``:
+    its library's own level let it in, ours is not asked. ``callsite``: module, function, line.
+    """
+
+    level: int
+    logger: str
+    event: object
+    fields: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    bound: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    error: BaseException | None = None
+    stack: str | None = None
+    context: Mapping[str, Any] | None = None
+    time_ns: int | None = None
+    level_name: str | None = None
+    format_error: str | None = None
+    admitted: bool = False
+    callsite: tuple[str, str, int] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from typing import Protocol
 
 from logbraid.health import health
@@ -49,26 +50,48 @@ class Sink(Protocol):
         """Let go of descriptors. Idempotent; a later ``write`` is dropped and counted."""
 
 
-def deliver(sink: Sink, line: bytes, tenant: str | None, day: str) -> bool:
-    """Write *line* to *sink*; count it there as written or as dropped, and tell which."""
-    try:
-        sink.write(line, tenant, day)
-    except Exception as error:  # noqa: BLE001 - a sink may be anyone's callable
-        health.drop(reason_of(error), sink=sink.name)
-        health.complain(f"sink {sink.name}", error)
-        return False
-    health.figures(sink.name).written.advance()
-    return True
+def guard(sink: Sink) -> Callable[[bytes, str | None, str], bool]:
+    """Return a function that writes to *sink*, counts the line there, and tells if it was written.
+
+    It never raises but for what is not an ``Exception``.
+    """
+    write = sink.write
+    written = health.figures(sink.name).written.advance
+
+    def deliver(line: bytes, tenant: str | None, day: str) -> bool:
+        try:
+            write(line, tenant, day)
+        except Exception as error:  # noqa: BLE001 - a sink may be anyone's callable
+            health.drop(reason_of(error), sink=sink.name)
+            if not isinstance(error, SinkClosedError):  # that was told when it closed
+                health.complain(f"sink {sink.name}", error)
+            return False
+        written()
+        return True
+
+    return deliver
+
+
+def runs_foreign_code(sink: Sink) -> bool:
+    """Tell whether writing to *sink* runs code that may itself log."""
+    return bool(getattr(sink, "runs_foreign_code", False))
 
 
 def reason_of(error: BaseException) -> str:
     """Return the word under which a line lost to *error* is counted."""
     if isinstance(error, SinkClosedError):
-        return "closed"
+        return error.reason
     if isinstance(error, OSError):
         return _REASONS.get(error.errno or 0, "os_error")
     return "sink_error"
 
 
 class SinkClosedError(OSError):
-    """The sink was closed, or its stream is gone."""
+    """The sink was closed, or its stream is gone: counted under ``reason``, never told again.
+
+    Whoever closes a sink for another cause than ``close()`` tells it once, then raises this.
+    """
+
+    def __init__(self, reason: str = "closed") -> None:
+        super().__init__(reason)
+        self.reason = reason

@@ -1,0 +1,177 @@
+"""The door from ``logging``: a handler that hands records over, and records that cannot clash."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from logbraid import pipeline
+from logbraid.context import EMPTY
+from logbraid.failure import error_of
+from logbraid.integrations.interpolate import told
+from logbraid.level import Gate, levels
+from logbraid.record import LEVEL_WORDS, Record
+
+_BLANK: Final = logging.LogRecord("", 0, "", 0, "", None, None)
+_OWN: Final = frozenset(_BLANK.__dict__) | {"message", "asctime", "taskName"}
+"""Attributes that every record has: computed from a blank one, since Python adds some."""
+
+_OWN_COUNT: Final = len(_BLANK.__dict__)
+_NOISE: Final = frozenset({"color_message", "_logbraid"})
+_SECOND_NS: Final = 1_000_000_000
+
+_gates: dict[str, Gate] = {}
+
+
+class BraidHandler(logging.Handler):
+    """The one handler on the root logger of a configured process.
+
+    It takes no lock and changes no record: other handlers see what they saw before.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(level=logging.NOTSET)
+
+    def createLock(self) -> None:  # noqa: N802 - the spelling of logging
+        """Make no lock: a fork would copy it while another thread holds it."""
+        self.lock = None
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Hand *record* over, unless a filter on this handler says no."""
+        if self.filters:
+            verdict = self.filter(record)
+            if not verdict:
+                return False
+            if isinstance(verdict, logging.LogRecord):
+                record = verdict
+        self.emit(record)
+        return True
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand *record* over to the active pipeline."""
+        active = pipeline.active
+        if not record.exc_info and not record.stack_info and record.levelno in LEVEL_WORDS:
+            event = text_of(record)
+            gate = _gates.get(record.name) or _gate(record.name)
+            if (
+                event is not None
+                and record.name != "asyncio"
+                and active.fast(record.levelno, gate, event, extras(record))
+            ):
+                return
+        active.emit(to_record(record))
+
+
+def _gate(name: str) -> Gate:
+    if len(_gates) >= 4096:
+        _gates.clear()
+    gate = _gates[name] = levels.gate(name)
+    return gate
+
+
+def text_of(record: logging.LogRecord) -> str | None:
+    """Return the text of *record*, or `None` where only the long way can tell it."""
+    if type(record.msg) is not str:
+        return None
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001 - arguments that do not fit; the long way tells of it
+        return None
+
+
+def extras(record: logging.LogRecord) -> dict[str, Any]:
+    """Return what ``extra=`` put on *record*."""
+    attributes = record.__dict__
+    if len(attributes) == _OWN_COUNT:
+        return {}
+    items = attributes.items()
+    # what __init__ sets comes first, so what was added is the tail; a subclass may differ
+    tail = list(items)[_OWN_COUNT:] if type(record) is logging.LogRecord else items
+    return {name: value for name, value in tail if name not in _OWN and name not in _NOISE}
+
+
+def to_record(record: logging.LogRecord, *, admitted: bool = False) -> Record:
+    """Return *record* as a record of ours."""
+    fields = extras(record)
+    format_error = None
+    event: object
+    try:
+        if type(record.msg) is dict and not record.args:
+            told_fields = {str(name): value for name, value in record.msg.items()}
+            event = told_fields.pop("event", None) or told_fields.pop("message", "")
+            fields = {**told_fields, **fields}
+        else:
+            event = record.getMessage()
+    except Exception as error:  # noqa: BLE001 - arguments that do not fit, a stranger's __str__
+        event, format_error = record.msg, told(error)
+        fields.setdefault(
+            "args", record.args if isinstance(record.args, Mapping) else [*(record.args or ())]
+        )
+    is_collectors = record.name == "asyncio" and record.funcName == "default_exception_handler"
+    return Record(
+        record.levelno,
+        record.name,
+        event,
+        fields,
+        error=error_of(record.exc_info),
+        stack=record.stack_info or _stale_traceback(record),
+        context=EMPTY if is_collectors else None,
+        time_ns=_time_ns(record),
+        level_name=None if record.levelno in LEVEL_WORDS else record.levelname.lower(),
+        format_error=format_error,
+        admitted=admitted or _own_level_let_in(record),
+        callsite=(record.module, record.funcName or "", record.lineno),
+    )
+
+
+def _stale_traceback(record: logging.LogRecord) -> str | None:
+    """Return the text of an exception that came without the exception: sent by another process."""
+    return record.exc_text if record.exc_text and not record.exc_info else None
+
+
+def _time_ns(record: logging.LogRecord) -> int | None:
+    """Return when a record was made that waited in a queue; ``None``: just now."""
+    clock = pipeline.ready().settings.clock
+    made = int(record.created * _SECOND_NS)
+    return made if clock is time.time_ns and clock() - made > _SECOND_NS else None
+
+
+def _own_level_let_in(record: logging.LogRecord) -> bool:
+    """Tell whether a level that someone else gave to a logger let *record* in."""
+    logger: logging.Logger | None = logging.getLogger(record.name)
+    while logger is not None and logger.parent is not None:
+        if logger.level:
+            return logger.name not in applied
+        logger = logger.parent
+    return False
+
+
+applied: Final[set[str]] = set()
+"""Names of loggers whose level is ours."""
+
+_make_record: Final = logging.Logger.makeRecord
+
+
+def make_record(
+    self: logging.Logger,
+    name: str,
+    level: int,
+    fn: str,
+    lno: int,
+    msg: object,
+    args: Any,
+    exc_info: Any,
+    func: str | None = None,
+    extra: Mapping[str, object] | None = None,
+    sinfo: str | None = None,
+) -> logging.LogRecord:
+    """Make a record in which names of ``extra`` that clash get a trailing ``_``.
+
+    ``logging`` itself raises ``KeyError`` on them, into the application. A record factory cannot
+    help: the names are tested after it (getsentry/sentry#60890).
+    """
+    if extra:
+        extra = {f"{key}_" if key in _OWN else key: value for key, value in extra.items()}
+    return _make_record(self, name, level, fn, lno, msg, args, exc_info, func, extra, sinfo)

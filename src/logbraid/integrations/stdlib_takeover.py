@@ -1,0 +1,161 @@
+"""What is taken over of ``logging``: its standard-stream handlers, its levels, its records.
+
+Handlers that write elsewhere stay, untouched, and are named once: what they get is not scrubbed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from typing import Any, Final
+
+from logbraid.health import health
+from logbraid.integrations.stdlib import BraidHandler, applied, make_record
+from logbraid.level import NOISY, levels
+from logbraid.record import DEBUG, INFO
+
+_STANDARD: Final = (1, 2)
+
+
+def is_ours(handler: logging.Handler) -> bool:
+    """Tell whether *handler* is ours, or only listens for a test."""
+    return isinstance(handler, BraidHandler) or type(handler).__module__.startswith("_pytest")
+
+
+def foreign_loggers() -> dict[str, list[logging.Handler]]:
+    """Return the loggers that have handlers of their own which are not ours (root is ``root``)."""
+    found = {}
+    for logger in known_loggers():
+        handlers = [handler for handler in logger.handlers if not is_ours(handler)]
+        if handlers:
+            found[logger.name] = handlers
+    return found
+
+
+def known_loggers() -> list[logging.Logger]:
+    """Return root and every logger that exists."""
+    root = logging.getLogger()
+    others = [one for one in root.manager.loggerDict.values() if isinstance(one, logging.Logger)]
+    return [root, *others]
+
+
+class LevelKeeper:
+    """Give ``logging`` the levels that are in force, and back what it had before.
+
+    A logger that someone gave a level keeps it, except where it is named in our levels.
+    """
+
+    def __init__(self) -> None:
+        self._root_before = logging.getLogger().level
+        self._root_given = self._root_before
+        self._before: dict[str, int] = {}
+
+    def apply(self) -> None:
+        """Bring every level in line with ``levels``."""
+        root = logging.getLogger()
+        foreign = foreign_loggers()
+        self._root_given = levels.root
+        if levels.windows and "root" not in foreign:
+            self._root_given = min(levels.root, DEBUG)
+        pinned = {*foreign} - {"root"} if self._root_given != levels.root else set()
+        quiet = set(NOISY) if self._root_given < INFO else set()
+        wanted = {*levels.named, *quiet, *pinned}
+        for name in [name for name in self._before if name not in wanted]:
+            logging.getLogger(name).setLevel(self._before.pop(name))
+        applied.clear()
+        for name in sorted(wanted):
+            logger = logging.getLogger(name)
+            if name in self._before or name in levels.named or logger.level == logging.NOTSET:
+                self._before.setdefault(name, logger.level)
+                applied.add(name)
+                own = levels.effective(name)
+                is_open = levels.windows and name not in foreign and "root" not in foreign
+                logger.setLevel(min(own, DEBUG) if is_open and name in levels.named else own)
+        root.setLevel(self._root_given)
+
+    def restore(self) -> None:
+        """Put back the levels that are still as we set them."""
+        root = logging.getLogger()
+        if root.level == self._root_given:
+            root.setLevel(self._root_before)
+        for name, level in self._before.items():
+            logging.getLogger(name).setLevel(level)
+        self._before.clear()
+        applied.clear()
+
+
+class Takeover:
+    """What ``logging`` had before, and our handler in its place."""
+
+    def __init__(self) -> None:
+        self._handler = BraidHandler()
+        self._removed: list[tuple[logging.Logger, logging.Handler]] = []
+        self._propagated: list[logging.Logger] = []
+        self._levels = LevelKeeper()
+        self._class_method = logging.Logger.makeRecord
+        logging.Logger.makeRecord = make_record  # type: ignore[method-assign]  # see make_record
+        self.check()
+
+    def check(self) -> None:
+        """Take over what came since: a server that configured ``logging`` after us."""
+        root = logging.getLogger()
+        for logger in known_loggers():
+            self._take(logger)
+        if self._handler not in root.handlers:
+            root.addHandler(self._handler)
+        self.apply()
+        names = [
+            f"{name} ({', '.join(type(handler).__name__ for handler in handlers)})"
+            for name, handlers in foreign_loggers().items()
+        ]
+        if names:
+            text = f"unscrubbed handlers: {'; '.join(names)}; what they write is not ours"
+            health.tell_once(text, text)
+
+    def _take(self, logger: logging.Logger) -> None:
+        ours = [handler for handler in logger.handlers if writes_to_standard_stream(handler)]
+        for handler in ours:
+            logger.removeHandler(handler)
+            self._removed.append((logger, handler))
+        if not logger.propagate and (ours or not logger.handlers):
+            logger.propagate = True
+            self._propagated.append(logger)
+
+    def apply(self) -> None:
+        """Give ``logging`` the levels in force."""
+        self._levels.apply()
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether our handler is still on the root logger."""
+        return self._handler in logging.getLogger().handlers
+
+    def restore(self) -> None:
+        """Put back what is still ours to put back."""
+        root = logging.getLogger()
+        root.removeHandler(self._handler)
+        for logger in self._propagated:
+            logger.propagate = False
+        for logger, handler in self._removed:
+            if handler not in logger.handlers:
+                logger.addHandler(handler)
+        self._levels.restore()
+        if logging.Logger.makeRecord is make_record:
+            logging.Logger.makeRecord = self._class_method  # type: ignore[method-assign]  # as it was
+
+
+def writes_to_standard_stream(handler: logging.Handler) -> bool:
+    """Tell whether *handler* writes to standard output or standard error of this process."""
+    if is_ours(handler):
+        return False
+    stream: Any = getattr(handler, "stream", None)
+    if stream is None:  # rich's handler writes to a console of its own
+        stream = getattr(getattr(handler, "console", None), "file", None)
+    if stream is None:
+        return False
+    if stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+        return True
+    with contextlib.suppress(Exception):  # a stream of anyone's: no number, then it is not ours
+        return stream.fileno() in _STANDARD
+    return False

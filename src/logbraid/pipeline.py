@@ -1,0 +1,367 @@
+"""The way of one record, from the door of its library to every sink.
+
+::
+
+    log.info("paid", amount=3)      structlog | logging | loguru | python-json-logger
+            v    integrations/*     a foreign record becomes a Record; the gate came first
+            v    Pipeline.emit      the only door
+            |--  merge              context and fields: who wins (merge.py)
+            |--  process            the user's processors; scrub sees what they add
+            |--  normalise          any object becomes what JSON can hold
+            |--  scrub              fails closed: what cannot be scrubbed becomes [SCRUB_ERROR]
+            |--  truncate           after scrub, which saw 512 characters past every cut
+            |--  encode             strict JSON, one line
+            v    deliver            every sink, each guarded
+
+The order is a security property, so it is spelled out in ``make`` and not a list that someone
+could reorder. Nothing here raises into the caller. ``fastpath.py`` is a shortcut with the same
+result for what most records are.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from structlog.exceptions import DropEvent
+
+from logbraid import inside
+from logbraid.clock import Stamper, day_of
+from logbraid.context import bound
+from logbraid.encode import encode_line
+from logbraid.failure import failure_fields
+from logbraid.fastpath import FastPath
+from logbraid.health import health
+from logbraid.identity import SafeIds
+from logbraid.level import Gate, levels
+from logbraid.merge import merge
+from logbraid.normalise import LOOK_AHEAD, Normaliser
+from logbraid.process import renew_after_fork
+from logbraid.record import NOTES, Plain, Record, level_word
+from logbraid.scrub import Scrubber
+from logbraid.settings import Settings
+from logbraid.sinks.fan_out import fan_out
+from logbraid.sinks.sink import Sink
+from logbraid.sinks.stdout import StdoutSink
+from logbraid.truncate import truncate_fields
+from logbraid.userland import Layer, ask, process
+
+MAX_EVENT_CHARS: Final = 1000
+MAX_NAME_CHARS: Final = 200
+_NOTE_LEAVES: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One finished line, and where it belongs."""
+
+    text: bytes
+    tenant: str | None
+    day: str
+
+
+class Pipeline:
+    """One configuration at work. Immutable; a new configuration makes a new one."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        sinks: Sequence[Sink],
+        *,
+        layers: Sequence[Layer] = (),
+        layers_are_idle: Callable[[], bool] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.sinks = tuple(sinks)
+        self.layers = tuple(layers)
+        self.layers_are_idle = layers_are_idle or (lambda: not self.layers)
+        self.scrubber = Scrubber(settings.scrub, window=settings.max_summary_chars + LOOK_AHEAD)
+        self.normaliser = Normaliser(max_summary_chars=settings.max_summary_chars)
+        self.stamper = Stamper()
+        self.on_settle: list[Callable[[], object]] = []
+        self._limits = {"event": min(MAX_EVENT_CHARS, settings.max_summary_chars)}
+        self.service = {
+            name: value
+            for name in ("service", "env", "version")
+            if (value := getattr(settings, name))
+        }
+        self.ids = SafeIds(self.scrubber)
+        self._deliver = fan_out(self.sinks)
+        self.fastpath = FastPath(self)
+        self.detour = True
+        renew_after_fork(self._renew)
+
+    def _renew(self) -> None:
+        self.detour = True  # the first record in a child looks around before it goes on
+
+    # -- the way of a record ---------------------------------------------------------------
+
+    def fast(self, level: int, gate: Gate, event: object, fields: dict[str, Any]) -> bool:
+        """Write an ordinary record by the short way; tell whether it was one.
+
+        ``False`` means that nothing was written, and that ``emit`` has to be called.
+        """
+        if self.detour or inside.frames or level < gate.own:
+            return False
+        line = self.fastpath.line(level, gate.name, event, fields)
+        if line is None:
+            return False
+        self._deliver(*line)
+        return True
+
+    def emit(self, record: Record) -> None:
+        """Take *record* the whole way. Never raises, save for what is not an ``Exception``."""
+        depth = inside.enter()
+        try:
+            if depth > inside.MAX_DEPTH:
+                health.drop("reentrant")
+                return
+            if self.detour:
+                self.settle()
+            line = self.make(record, reentrant=depth > 1)
+            if line is not None:
+                self._deliver(line.text, line.tenant, line.day)
+        finally:
+            inside.leave()
+
+    def made(self, record: Record) -> Line | None:
+        """Return the line of *record* for a handler or formatter of someone else."""
+        depth = inside.enter()
+        try:
+            if depth > inside.MAX_DEPTH:
+                health.drop("reentrant")
+                return None
+            return self.make(record, reentrant=depth > 1)
+        finally:
+            inside.leave()
+
+    def make(self, record: Record, *, reentrant: bool = False) -> Line | None:
+        """Return the line that *record* becomes, or ``None`` if it is not wanted."""
+        time_ns = self.settings.clock() if record.time_ns is None else record.time_ns
+        try:
+            return self._make(record, self.stamper.stamp(time_ns), reentrant=reentrant)
+        except DropEvent:
+            health.drop("processor")
+            return None
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not lose the event
+            health.complain("pipeline", error)
+            return self._last_resort(record, self.stamper.stamp(time_ns))
+
+    def _make(self, record: Record, stamp: str, *, reentrant: bool) -> Line | None:
+        context, fields = self._merge(record)
+        gate = levels.gate(record.logger)
+        is_low = not record.admitted and record.level < gate.own
+        if is_low and not levels.admits(record.level, record.logger, context):
+            return None
+        event: object = record.event
+        if self.settings.processors:
+            event, context, fields = process(
+                self.settings.processors, record, stamp, context, fields
+            )
+
+        counts: dict[str, int] = {}
+        notes: dict[str, int] = {}
+        ids, others = self.ids.split(context, counts)
+        head = {
+            "timestamp": stamp,
+            "level": level_word(record.level),
+            "logger": self.name(record.logger, counts),
+        }
+        failure = self._failure(record, notes, counts)
+
+        reserved = _NOTE_LEAVES + len(head) + len(self.service) + len(ids) + len(failure)
+        body = self.normaliser.fields(
+            {"event": event, **others, **fields}, notes, limits=self._limits, reserved=reserved
+        )
+        body = self.scrubber.scrub_fields(body, counts)
+        body = truncate_fields(
+            body, notes, max_summary_chars=self.settings.max_summary_chars, limits=self._limits
+        )
+        text = body.pop("event", "")
+        line: dict[str, Plain] = {**head, "event": text, **self.service, **ids, **body, **failure}
+        line.update(self._notes(record, notes, counts, reentrant=reentrant))
+        encoded = encode_line(line, max_line_bytes=self.settings.max_line_bytes, notes=notes)
+        if notes:
+            health.truncated.advance()
+        for kind, number in counts.items():
+            health.scrubbed.add(kind, number)
+        return Line(encoded, ids.get("tenant_id"), day_of(stamp))
+
+    # -- its steps -------------------------------------------------------------------------
+
+    def _merge(self, record: Record) -> tuple[dict[str, Any], dict[str, Any]]:
+        layers = [ask(layer) for layer in self.layers] if record.context is None else []
+        ours = bound.get() if record.context is None else record.context
+        context, fields = merge(
+            (*layers, ours), (record.bound, record.fields), failed=record.error is not None
+        )
+        if self.settings.tenant and "tenant_id" not in context:
+            context["tenant_id"] = self.settings.tenant
+        fields = {**{n: v for n, v in self.settings.fields.items() if n not in context}, **fields}
+        if self.settings.callsite and record.callsite is not None:
+            fields.update(zip(("module", "function", "lineno"), record.callsite, strict=True))
+        return context, fields
+
+    def context_parts(self, counts: dict[str, int]) -> tuple[dict[str, str], dict[str, Any]]:
+        """Return the ids of the current context, and what else every line of it says."""
+        context, fields = self._merge(Record(0, "", ""))
+        ids, others = self.ids.split(context, counts)
+        return ids, {**others, **fields}
+
+    def name(self, logger: str, counts: dict[str, int]) -> str:
+        """Return the name of a logger as it may be written."""
+        name = self.normaliser.text(logger or "root")[:MAX_NAME_CHARS]
+        return self.scrubber.scrub_text(name, counts)
+
+    def _failure(
+        self, record: Record, notes: dict[str, int], counts: dict[str, int]
+    ) -> dict[str, str]:
+        return failure_fields(
+            record.error,
+            record.stack,
+            limits=(self.settings.max_summary_chars, self.settings.max_exception_chars),
+            notes=notes,
+            scrub=lambda text: self.scrubber.scrub_text(text, counts),
+        )
+
+    def _notes(
+        self, record: Record, notes: dict[str, int], counts: dict[str, int], *, reentrant: bool
+    ) -> dict[str, Plain]:
+        told: dict[str, Plain] = {}
+        if record.level_name:
+            told["level_name"] = self.normaliser.text(record.level_name)[:MAX_NAME_CHARS]
+        if record.format_error:
+            told["format_error"] = self.scrubber.scrub_text(
+                self.normaliser.text(record.format_error)[:MAX_NAME_CHARS], counts
+            )
+        if reentrant:
+            told["reentrant"] = True
+        if notes:
+            told["truncated"] = dict(notes)
+        if counts:
+            told["scrubbed"] = dict(counts)
+        return {name: told[name] for name in NOTES if name in told}
+
+    def _last_resort(self, record: Record, stamp: str) -> Line:
+        """Say that there was a record, where it cannot be said what it was."""
+        context = bound.get() if record.context is None else record.context
+        ids, _ = self.ids.split(context, {})
+        text: dict[str, Plain] = {
+            "timestamp": stamp,
+            "level": level_word(record.level),
+            "logger": "logbraid",
+            "event": "[LINE_ERROR]",
+            **ids,
+        }
+        line = encode_line(text, max_line_bytes=self.settings.max_line_bytes, notes={})
+        return Line(line, ids.get("tenant_id"), day_of(stamp))
+
+    # -- out -------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Look around, at the first record here or in a forked child, at the first request."""
+        self.detour = False
+        for look in self.on_settle:
+            look()
+
+    def flush(self, timeout_seconds: float = 2.0) -> bool:
+        """Wait until every sink is through; tell whether all are."""
+        flushed = [sink.flush(timeout_seconds) for sink in self.sinks]
+        return all(flushed)
+
+    def close(self) -> None:
+        """Close every sink."""
+        for sink in self.sinks:
+            try:
+                sink.close()
+            except Exception as error:  # noqa: BLE001 - one bad sink must not keep others open
+                health.complain(f"sink {sink.name}", error)
+
+
+class Unconfigured:
+    """What stands in before configuration and after ``close()``: scrubbed JSON on stderr.
+
+    Made of the same parts at the first record, so that an import costs nothing.
+    """
+
+    detour = True
+
+    def __init__(self) -> None:
+        self._pipeline: Pipeline | None = None
+
+    def fast(self, *_: object) -> bool:
+        """Take nothing the short way."""
+        return False
+
+    def emit(self, record: Record) -> None:
+        """Write *record*, from warning up, to standard error."""
+        if record.level >= levels.effective(record.logger):
+            self.ready().emit(record)
+
+    def render(self, record: Record) -> bytes:
+        """Return the line of *record* for a handler of someone else; empty: suppressed."""
+        depth = inside.enter()
+        try:
+            if depth > inside.MAX_DEPTH:
+                health.drop("reentrant")
+                return b""
+            line = self.make(record, reentrant=depth > 1)
+            return b"" if line is None else line.text
+        finally:
+            inside.leave()
+
+    def make(self, record: Record, *, reentrant: bool = False) -> Line | None:
+        """Return the line that *record* becomes under the default settings."""
+        return self.ready().make(record, reentrant=reentrant)
+
+    def ready(self) -> Pipeline:
+        """Return a pipeline with the default settings."""
+        if self._pipeline is None:
+            sink = StdoutSink(sys.stderr, name="stderr")
+            self._pipeline = Pipeline(Settings(), [sink])
+        return self._pipeline
+
+    def settle(self) -> None:
+        """Nothing was taken over that could be looked after."""
+
+
+active: Pipeline | Unconfigured = Unconfigured()
+
+
+def activate(pipeline: Pipeline | None) -> None:
+    """Make *pipeline* the one that records go through; ``None``: the one before configuration."""
+    global active  # noqa: PLW0603 - the one thing that configuration replaces
+    active = Unconfigured() if pipeline is None else pipeline
+
+
+def ready() -> Pipeline:
+    """Return the active pipeline, or the one that stands in for it."""
+    return active.ready() if isinstance(active, Unconfigured) else active
+
+
+def emit(
+    level: int,
+    logger: str,
+    event: object,
+    fields: Mapping[str, Any] | None = None,
+    *,
+    error: BaseException | None = None,
+    context: Mapping[str, Any] | None = None,
+) -> None:
+    """Write one record of our own: middleware, hooks, wings."""
+    if levels.gate(logger).level > level:
+        return
+    active.emit(Record(level, logger, event, fields or {}, error=error, context=context))
+
+
+def enabled(level: int, logger: str) -> bool:
+    """Tell whether a record of *level* from *logger* may be written now."""
+    return level >= levels.gate(logger).level
+
+
+def first_request() -> None:
+    """Look around before the first record of a server that was configured after us."""
+    if active.detour:
+        active.settle()

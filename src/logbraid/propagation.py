@@ -1,0 +1,192 @@
+"""Carry the tracing context where Python does not: worker threads, callbacks, child processes.
+
+``asyncio`` tasks and ``asyncio.to_thread`` carry it by themselves. A thread of a pool does not,
+and a child process knows what its environment says. Everything here hands on a copy: what a
+worker binds never reaches back, and a worker thread that is used again starts with nothing.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, suppress
+from contextvars import copy_context
+from functools import partial, update_wrapper
+from typing import Any, Final, ParamSpec, TypeVar, cast
+
+from logbraid.context import TracingContext, bound, current_context
+from logbraid.drive import wrap
+from logbraid.health import health
+from logbraid.record import ID_NAMES
+
+TOOL_TRACE_ID: Final = "TOOL_TRACE_ID"
+TRACEPARENT: Final = "TRACEPARENT"
+CONTEXT: Final = "LOGBRAID_CONTEXT"
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+# W3C Trace Context, level 1, section 3.2.2: lower case only; a later version may append fields
+_TRACEPARENT: Final = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
+_TRACE_ID: Final = re.compile(r"(?!0{32})[0-9a-f]{32}")
+_SPAN_ID: Final = re.compile(r"(?!0{16})[0-9a-f]{16}")
+_MAX_CONTEXT_CHARS: Final = 8192  # five ids of 128 characters, each escaped, and their names
+
+
+def in_context(function: _Function, /) -> _Function:
+    """Return *function* so that every call of it runs in the context that is current now.
+
+    A plain function runs in a copy of the whole context (other libraries' variables too), a new
+    copy for each call, so threads may call it at the same time. Coroutine functions, generator
+    functions and async generator functions run with the tracing context of now.
+    """
+    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+        return _with_tracing_context(function)
+    if inspect.isasyncgenfunction(function):
+        return _with_tracing_context(function)
+    context = copy_context()
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        # A context can be entered once at a time; a copy costs 50 ns
+        return context.copy().run(function, *args, **kwargs)
+
+    return cast("_Function", update_wrapper(call, function))
+
+
+def _with_tracing_context(function: _Function) -> _Function:
+    context = current_context()
+    return wrap(function, lambda: _Bound(context))
+
+
+class _Bound(AbstractContextManager[None]):
+    """Bind one whole tracing context for a block."""
+
+    __slots__ = ("_context", "_token")
+
+    def __init__(self, context: TracingContext) -> None:
+        self._context = context
+
+    def __enter__(self) -> None:
+        self._token = bound.set(self._context)
+
+    def __exit__(self, *_: object) -> None:
+        # Torn down in another task it leaves that one's context alone
+        with suppress(ValueError):
+            bound.reset(self._token)
+
+
+class ContextExecutor(ThreadPoolExecutor):
+    """A ``ThreadPoolExecutor`` whose work runs in the context of who submitted it.
+
+    ``submit`` and ``map`` take a copy of the context at the call. The worker's own context stays
+    as it was, so nothing is left for the next piece of work. Serves ``loop.run_in_executor`` too.
+    """
+
+    def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+        """Schedule ``fn(*args, **kwargs)`` in a copy of the context of now."""
+        return super().submit(partial(copy_context().run, fn, *args, **kwargs))
+
+
+def child_env(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return a copy of *environ* (default: ``os.environ``) that carries the context to a child.
+
+    ``TOOL_TRACE_ID`` is the trace id of now, ``TRACEPARENT`` the same for OpenTelemetry where it
+    has 32 hex digits (with the bound span, else a new one), ``LOGBRAID_CONTEXT`` the five ids that
+    are set, as JSON. What is not bound now goes on as *environ* has it from the outer process,
+    as in the lines of this one; but no id of the outer process beside another tenant.
+    """
+    made = dict(os.environ if environ is None else environ)
+    context = current_context()
+    if context.slot is not None:
+        context = context.slot.fill(context)
+    outer = context_from_env(made)
+    made.pop(CONTEXT, None)
+    ids = _joined({name: outer[name] for name in ID_NAMES if name in outer}, context.tracing_dict)
+    if ids:
+        made[CONTEXT] = json.dumps(ids)
+    trace_id = context.get("trace_id") or outer.get("trace_id")
+    if trace_id:
+        made[TOOL_TRACE_ID] = trace_id
+        _renew_traceparent(made, trace_id, context)
+    return made
+
+
+def _joined(outer: dict[str, str], ids: dict[str, str]) -> dict[str, str]:
+    tenant = ids.get("tenant_id")
+    if tenant is not None and outer.get("tenant_id", tenant) != tenant:
+        return ids
+    return {**outer, **ids}
+
+
+def _renew_traceparent(made: dict[str, str], trace_id: str, context: TracingContext) -> None:
+    """Let ``TRACEPARENT`` name this trace, or nothing where W3C has no word for it."""
+    parsed = parse_traceparent(made.get(TRACEPARENT, "").strip())
+    if parsed is not None and parsed[0] == trace_id and "span_id" not in context:
+        return
+    made.pop(TRACEPARENT, None)
+    if _TRACE_ID.fullmatch(trace_id):
+        made[TRACEPARENT] = f"00-{trace_id}-{_span_id(context)}-01"
+
+
+def _span_id(context: TracingContext) -> str:
+    bound_span = context.get("span_id")
+    if isinstance(bound_span, str) and _SPAN_ID.fullmatch(bound_span):
+        return bound_span
+    return f"{int.from_bytes(os.urandom(8), 'big') or 1:016x}"
+
+
+def context_from_env(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the fields that *environ* gives the context of a whole process.
+
+    ``TOOL_TRACE_ID``, any text, is the ``trace_id``; else ``TRACEPARENT`` gives it, and with it
+    ``parent_span_id``. ``LOGBRAID_CONTEXT`` gives the five ids: a tenant or a user comes from the
+    environment only because the parent process put it there with ``child_env()``. What cannot be
+    read is told once on standard error and left out.
+    """
+    fields = _ids_of(environ.get(CONTEXT, ""))
+    traceparent = environ.get(TRACEPARENT, "").strip()
+    parsed = parse_traceparent(traceparent)
+    if traceparent and parsed is None:
+        health.tell_once(TRACEPARENT, f"{TRACEPARENT} of the environment is not valid; left out")
+    trace_id = environ.get(TOOL_TRACE_ID, "").strip()
+    if trace_id:
+        fields["trace_id"] = trace_id
+    if parsed is not None and trace_id in {"", parsed[0]}:
+        fields["trace_id"], fields["parent_span_id"] = parsed
+    return fields
+
+
+def _ids_of(text: str) -> dict[str, str]:
+    if not text:
+        return {}
+    try:
+        values = json.loads(text) if len(text) <= _MAX_CONTEXT_CHARS else None
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        health.tell_once(CONTEXT, f"{CONTEXT} of the environment is not an object of ids; left out")
+        return {}
+    found = {name: values.get(name) for name in ID_NAMES}
+    return {name: value for name, value in found.items() if isinstance(value, str) and value}
+
+
+def parse_traceparent(text: str) -> tuple[str, str] | None:
+    """Return the trace id and the parent's span id of a ``traceparent``, or ``None``.
+
+    By W3C Trace Context: version ``ff`` and ids of zeros only are invalid, version ``00`` has four
+    fields, a later version may have more.
+    """
+    match = _TRACEPARENT.fullmatch(text)
+    if match is None:
+        return None
+    version, trace_id, span_id, more = match.groups()
+    if version == "ff" or (version == "00" and more is not None):
+        return None
+    if not (_TRACE_ID.fullmatch(trace_id) and _SPAN_ID.fullmatch(span_id)):
+        return None
+    return trace_id, span_id

@@ -1,0 +1,308 @@
+"""Delivery by queue: the thread that logs puts the finished line down, another one writes it.
+
+The queue holds bytes, so nothing of the application's is kept alive or pickled, and it is bounded
+in bytes. What it costs: ``kill -9`` and ``os._exit`` lose what is in it, which plain (``sync``)
+delivery does not.
+
+Not here: where lines go (the sinks inside), and signals (``sigterm.py``).
+"""
+
+from __future__ import annotations
+
+import atexit
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import Final, Literal
+
+from logbraid.health import Health, health
+from logbraid.process import renew_after_fork
+from logbraid.sinks.batch import Item, Outlet
+from logbraid.sinks.sigterm import SigtermDrain
+from logbraid.sinks.sink import Sink, SinkClosedError
+
+DRAIN_SECONDS: Final = 2.0
+_MAX_BATCH_BYTES: Final = 256 * 1024
+_NAP_SECONDS: Final = 0.001
+_LONGEST_NAP_SECONDS: Final = 0.02
+
+
+class BackgroundSink:
+    """Put lines into a queue of at most *queue_bytes*; one daemon thread writes them to *inner*.
+
+    When the queue is full, ``block`` waits for room for as long as it takes, as ``print`` does
+    (and loses nothing); ``drop_oldest`` never waits: it drops whole lines, counts them as
+    ``queue_full``, and *announce*, given their number, makes the line that tells of the gap.
+    The limit counts the bytes of lines; the objects around short ones about double it.
+
+    The thread starts at the first line, in a forked child too, whose queue is empty. At exit the
+    queue is drained for at most two seconds; after that lines are written by who logs them.
+    Safe for threads, signal handlers and finalisers.
+    """
+
+    def __init__(
+        self,
+        inner: Sink | Sequence[Sink],
+        *,
+        queue_bytes: int = 8 * 1024 * 1024,
+        policy: Literal["block", "drop_oldest"] = "block",
+        announce: Callable[[int], bytes] | None = None,
+        health: Health = health,
+    ) -> None:
+        self.name = "queue"
+        sinks = tuple(inner) if isinstance(inner, Sequence) else (inner,)
+        self._outlets = tuple(Outlet(sink, health) for sink in sinks)
+        self._has_foreign = any(outlet.is_foreign for outlet in self._outlets)
+        self._limit = max(queue_bytes, 1)
+        self._batch_bytes = max(1, min(_MAX_BATCH_BYTES, queue_bytes // 4))
+        self._drops = policy == "drop_oldest"
+        self._announce = announce
+        self._health = health
+        self._sigterm = SigtermDrain(self._drain)
+        self._closed = False
+        self._direct = False
+        self._make_empty()
+        renew_after_fork(self._renew)
+
+    def _make_empty(self) -> None:
+        self._lock = threading.RLock()
+        self._queue: deque[Item] = deque()
+        self._queued = 0  # bytes of lines that were put and are not written yet
+        self._put = 0  # lines, ever
+        self._done = 0  # lines, ever: written or dropped
+        self._unannounced = 0
+        self._idle = False
+        self._wake: SimpleQueue[None] = SimpleQueue()
+        self._accepts = False
+        self._writer = 0
+
+    def write(self, line: bytes, tenant: str | None, day: str) -> None:
+        """Put *line* into the queue."""
+        if self._has_foreign and self._is_writer():
+            self._write_own((line, tenant, day))
+            return
+        size = len(line)
+        if not self._accepts and not self._start():
+            self._write_directly((line, tenant, day))
+            return
+        with self._lock:
+            if self._queued + size <= self._limit or not self._queued:
+                self._append((line, tenant, day), size)
+                return
+        self._write_when_full((line, tenant, day), size)
+
+    def _append(self, item: Item, size: int) -> None:
+        """Put *item* into the queue, under the lock.
+
+        Each statement stands alone: a signal handler that logs in between finds the sums right.
+        """
+        self._queued += size
+        self._put += 1
+        self._queue.append(item)
+        if self._idle:
+            self._idle = False
+            self._wake.put(None)
+
+    def _write_when_full(self, item: Item, size: int) -> None:
+        if self._drops:
+            self._drop_for(item, size)
+            return
+        nap = _NAP_SECONDS
+        while True:
+            with self._lock:
+                # The writer itself must not wait: it is the one that makes room
+                if not self._queued or self._queued + size <= self._limit or self._is_writer():
+                    self._append(item, size)
+                    return
+            time.sleep(nap)  # signals are served meanwhile, and no lock is held that a fork needs
+            nap = min(nap * 2, _LONGEST_NAP_SECONDS)
+            if not self._accepts and not self._start():
+                self._write_directly(item)
+                return
+
+    def _drop_for(self, item: Item, size: int) -> None:
+        """Drop the oldest lines until *item* fits; the item itself if what is left is under way."""
+        dropped = 0
+        with self._lock:
+            while self._queue and self._queued + size > self._limit:
+                self._queued -= len(self._queue.popleft()[0])
+                dropped += 1
+            if not self._queued or self._queued + size <= self._limit:
+                self._append(item, size)
+            else:
+                self._put += 1
+                dropped += 1
+            self._done += dropped
+            self._unannounced += dropped
+        if dropped:
+            self._health.drop("queue_full", sink=self.name, lines=dropped)
+
+    def _is_writer(self) -> bool:
+        return threading.get_ident() == self._writer
+
+    def _start(self) -> bool:
+        """Have the thread run; False if from now on who logs writes."""
+        with self._lock:
+            if self._closed or self._direct:
+                return False
+            if self._accepts:
+                return True
+            # Accepted before it runs: what a signal handler logs meanwhile must not start another
+            self._accepts = True
+            try:
+                threading.Thread(target=self._run, name="logbraid-writer", daemon=True).start()
+            except RuntimeError:  # the interpreter is shutting down, or has no thread left
+                self._accepts = False
+                return False
+        self._drain_at_exit()
+        return True
+
+    def _drain_at_exit(self) -> None:
+        atexit.unregister(self._finish)
+        atexit.register(self._finish)
+        children = sys.modules.get("multiprocessing.util")
+        if children is not None:  # its forked children end without atexit
+            children.Finalize(None, self._finish, exitpriority=100)
+
+    def _run(self) -> None:
+        self._writer = threading.get_ident()
+        try:
+            while self._write_batch():
+                pass
+        finally:
+            self._writer = 0
+            self._accepts = False  # a callable raised SystemExit: the next line starts a new thread
+
+    def _write_batch(self) -> bool:
+        """Write some of the queue, or sleep until there is something; False: it is over."""
+        items, size = self._take()
+        if not items and not self._unannounced:
+            if self._closed:
+                return False
+            with self._lock:
+                self._idle = not self._queue
+            if self._idle:
+                self._wake.get()
+            return True
+        try:
+            gap = self._gap(items)
+            for outlet in self._outlets:
+                outlet.deliver([*gap, *items])
+        finally:
+            with self._lock:
+                self._queued -= size
+                self._done += len(items)
+        return True
+
+    def _take(self) -> tuple[list[Item], int]:
+        items: list[Item] = []
+        size = 0
+        with suppress(IndexError):  # it is empty
+            while size < self._batch_bytes:
+                items.append(self._queue.popleft())
+                size += len(items[-1][0])
+        return items, size
+
+    def _gap(self, items: Sequence[Item]) -> list[Item]:
+        """Return the line that tells of dropped lines, if there were any since the last one."""
+        with self._lock:
+            dropped = self._unannounced
+            self._unannounced -= dropped
+        if not dropped or self._announce is None:
+            return []
+        try:
+            day = items[0][2] if items else time.strftime("%Y-%m-%d", time.gmtime())
+            return [(self._announce(dropped), None, day)]
+        except Exception as error:  # noqa: BLE001 - it is anyone's callable; the count remains
+            self._health.complain("announce", error)
+            return []
+
+    def _write_own(self, item: Item) -> None:
+        """Write what a user's callable logs while it gets a line: to the others, or it never ends.
+
+        (aliyun/aliyun-log-python-sdk#123)
+        """
+        for outlet in self._outlets:
+            if outlet.is_foreign:
+                self._health.drop("reentrant", sink=outlet.sink.name)
+            else:
+                outlet.deliver([item])
+
+    def _write_directly(self, item: Item) -> None:
+        if self._closed:
+            raise SinkClosedError
+        for outlet in self._outlets:
+            outlet.deliver([item])
+
+    def flush(self, timeout_seconds: float = 2.0) -> bool:
+        """Wait until all lines put so far are written; False if that takes longer.
+
+        Called by the writer itself (from a user's callable) it does not wait.
+        """
+        deadline = time.monotonic() + timeout_seconds
+        if not self._drain(timeout_seconds):
+            return False
+        left = [max(0.0, deadline - time.monotonic()) for _ in self._outlets]
+        return all(one.sink.flush(wait) for one, wait in zip(self._outlets, left, strict=True))
+
+    def _drain(self, timeout_seconds: float) -> bool:
+        deadline = time.monotonic() + timeout_seconds
+        target = self._put
+        nap = 0.0002
+        while self._done < target:
+            if self._is_writer() or time.monotonic() >= deadline:
+                return False
+            time.sleep(nap)
+            nap = min(nap * 2, _LONGEST_NAP_SECONDS)
+        return True
+
+    def _finish(self) -> None:
+        """At exit: write what is queued, for two seconds, and from then on without the thread."""
+        if self._done < self._put:
+            self._start()
+        self._direct = True
+        self._accepts = False
+        if self._drain(DRAIN_SECONDS):
+            return
+        self._closed = True  # who logs now would wait for a reader that does not read
+        with self._lock:
+            left = self._put - self._done
+            self._queue.clear()
+        self._health.drop("shutdown", sink=self.name, lines=left)
+        self._health.complain(f"sink {self.name}", f"{left} lines were not written in time at exit")
+
+    def reopen(self) -> None:
+        """Reopen the sinks inside."""
+        for outlet in self._outlets:
+            outlet.sink.reopen()
+
+    def close(self) -> None:
+        """Write what is queued, for two seconds, end the thread and close the sinks inside."""
+        if self._closed:
+            return
+        self.remove_sigterm()
+        self._finish()
+        self._closed = True
+        self._wake.put(None)
+        atexit.unregister(self._finish)
+        for outlet in self._outlets:
+            outlet.sink.close()
+
+    def install_sigterm(self) -> bool:
+        """Drain at SIGTERM if nobody else handles it; tell whether that is so now.
+
+        Only in the main thread, where Python lets handlers be set. The process then dies of the
+        signal as before: the exit code stays.
+        """
+        return self._sigterm.install()
+
+    def remove_sigterm(self) -> None:
+        """Take the handler of SIGTERM back, if it is still ours."""
+        self._sigterm.remove()
+
+    def _renew(self) -> None:
+        self._make_empty()

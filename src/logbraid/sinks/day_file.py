@@ -1,0 +1,71 @@
+"""One open file of one tenant and one day: still the one its path names, and ending in a newline.
+
+Someone may have moved or deleted the file; another process may have died, or found the disk
+full, in the middle of a line. Both are looked for at most once a second, and after every failure.
+
+Not here: which file that is, and how it was opened.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Final
+
+from logbraid.sinks.descriptor import Descriptor
+
+LOOK_AGAIN_SECONDS: Final = 1.0
+_SETTLE_SECONDS: Final = 0.001
+
+
+class DayFile(Descriptor):
+    """The descriptor of ``<root>/<tenant>/<day>.jsonl``; *path* is where it was found."""
+
+    __slots__ = ("_inode", "look_at", "path")
+
+    def __init__(self, fd: int, path: str, now: float) -> None:
+        super().__init__(fd)
+        self.path = path
+        found = os.fstat(fd)
+        self._inode = (found.st_dev, found.st_ino)
+        self.look_at = now + LOOK_AGAIN_SECONDS
+        self.torn = is_torn(fd)
+
+    def is_current(self, now: float) -> bool:
+        """Tell whether the path still names this file, and look at how the file ends."""
+        self.look_at = now + LOOK_AGAIN_SECONDS
+        try:
+            found = os.stat(self.path, follow_symlinks=False)  # noqa: PTH116 - text all the way
+        except OSError:
+            return False
+        self.torn = is_torn(self.fd)
+        return (found.st_dev, found.st_ino) == self._inode
+
+    def look_soon(self) -> None:
+        """Ask for a look before the next line: this one failed, here or in another process."""
+        self.look_at = 0.0
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        os.close(self.fd)
+
+
+def is_torn(fd: int, *, sleep: Callable[[float], None] = time.sleep) -> bool:
+    """Tell whether the file's last line has no end.
+
+    A line that another process is writing right now looks the same for some microseconds: so a
+    file that has grown a millisecond later is not torn.
+    """
+    size, end = _end(fd)
+    if end in (b"", b"\n"):
+        return False
+    sleep(_SETTLE_SECONDS)
+    return _end(fd) == (size, end)
+
+
+def _end(fd: int) -> tuple[int, bytes]:
+    size = os.fstat(fd).st_size
+    if size == 0 or not hasattr(os, "pread"):
+        return size, b""
+    return size, os.pread(fd, 1, size - 1)
