@@ -532,6 +532,18 @@ def test_flask_keeps_the_context_to_the_access_line(sink: MemorySink) -> None:
     assert (line["route"], line["path"]) == ("/orders/<order_id>", "/orders/7?q=1")
 
 
+def test_flask_test_client_still_keeps_its_own_context(sink: MemorySink) -> None:
+    app = flask_shop()
+    app.wsgi_app = TracingWSGIMiddleware(app.wsgi_app)  # type: ignore[method-assign]  # Flask's way
+    with app.test_client() as client:
+        client.get("/orders/7", headers={"authorization": "acme"})
+        assert flask.request.path == "/orders/7"
+        client.get("/orders/8", headers={"authorization": "globex"})
+        assert flask.request.path == "/orders/8"
+    assert current_context().to_dict() == {}
+    assert [line["tenant_id"] for line in access_lines(sink)] == ["acme", "globex"]
+
+
 def test_flask_stream_keeps_both_contexts_under_werkzeugs_server(sink: MemorySink) -> None:
     app = TracingWSGIMiddleware(flask_shop())
     server = werkzeug.serving.make_server("127.0.0.1", 0, app, threaded=True)

@@ -761,8 +761,8 @@ def test_caches_stay_bounded() -> None:
         normaliser.value({f"k{number}": 1})
     for _ in range(2000):
         normaliser.value(type("Fresh", (), {})())
-    assert len(normaliser.names) <= 4096
-    assert len(normaliser.ways) <= 1024
+    assert len(normaliser.rules.names) <= 4096
+    assert len(normaliser.rules.ways) <= 1024
 
 
 def test_record_may_be_any_mapping() -> None:
@@ -807,7 +807,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.dictionaries(st.text(max_size=5), VALUES, max_size=8))
 def test_any_tree_becomes_plain_and_bounded(record: dict[str, Any]) -> None:
     notes: dict[str, int] = {}
@@ -818,7 +818,7 @@ def test_any_tree_becomes_plain_and_bounded(record: dict[str, Any]) -> None:
     assert leaves_of(made) <= 20
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.dictionaries(st.text(max_size=5), VALUES, max_size=8))
 def test_shortcut_and_walk_are_equal(record: dict[str, Any]) -> None:
     normaliser = Normaliser()

@@ -22,7 +22,8 @@ from logbraid.sinks.sink import SinkClosedError
 DAY = "2026-11-21"
 
 SCRIPT = """
-import atexit, json, multiprocessing, os, signal, sys, threading, time
+import atexit, json, multiprocessing, os, signal, sys, threading, time, warnings
+warnings.filterwarnings("ignore", message=".*multi-threaded, use of fork")
 from logbraid.health import health
 from logbraid.sinks.background import BackgroundSink
 from logbraid.sinks.sink import guard
@@ -129,7 +130,7 @@ def test_full_queue_blocks_and_loses_nothing() -> None:
     gate.reached.wait(30)
     thread.join(0.2)
     assert thread.is_alive()
-    assert sink._queued <= 100
+    assert sink.queued_bytes <= 100
     gate.open.set()
     thread.join(30)
     assert sink.flush(30)
@@ -146,7 +147,7 @@ def test_full_queue_drops_the_oldest_counts_and_announces_them() -> None:
     gate.reached.wait(30)  # the first is under way
     for number in range(1, 100):
         sink.write(b'{"n":%4d}\n' % number, None, DAY)
-        assert sink._queued <= 100
+        assert sink.queued_bytes <= 100
     gate.open.set()
     assert sink.flush(30)
     records = gate.records
@@ -274,7 +275,7 @@ def test_threads_lose_nothing_and_keep_their_order() -> None:
     records = memory.records
     for who in range(8):
         assert [one["n"] for one in records if one["w"] == who] == list(range(500))
-    assert sink._queued == 0
+    assert sink.queued_bytes == 0
     sink.close()
 
 
@@ -309,7 +310,7 @@ class Last:
 atexit.register(lambda: sink.write(b"2\\n", None, DAY))   # runs after our own handler
 sink = BackgroundSink(StdoutSink(sys.stdout))
 sink.write(b"1\\n", None, DAY)
-sys.last = Last(sink)
+last = Last(sink)
 """)
     assert done.stdout == "1\n2\n3\n"
     assert (done.returncode, done.stderr) == (0, "")
@@ -396,13 +397,14 @@ def handler(number, frame):
     global count
     count += 1
     sink.write(b'{"h":1}\\n', None, DAY)
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0.0005)
 signal.signal(signal.SIGVTALRM, handler)
-signal.setitimer(signal.ITIMER_VIRTUAL, 0.0005, 0.0005)
+signal.setitimer(signal.ITIMER_VIRTUAL, 0.0005)
 for number in range(100000):
     sink.write(b'{"m":1}\\n', None, DAY)
 signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 assert sink.flush(30)
-assert sink._queued == 0, sink._queued
+assert sink.queued_bytes == 0, sink.queued_bytes
 sys.stderr.write(str(count))
 """)
     assert done.returncode == 0, done.stderr
@@ -518,3 +520,23 @@ def test_queue_that_was_never_used_is_flushed_and_closed_at_once() -> None:
     assert sink.flush(0.01)
     sink.close()
     assert not sink._accepts
+
+
+def test_signal_handler_may_wait_for_the_writer_wherever_it_strikes() -> None:
+    done = run("""
+signal.alarm(50)
+sink = BackgroundSink(StdoutSink(open("/dev/null", "w")), queue_bytes=5000)
+told = []
+signal.signal(signal.SIGUSR1, lambda *_: told.append(sink.flush(20)))
+def strike():
+    for number in range(300):
+        os.kill(os.getpid(), signal.SIGUSR1)
+        while len(told) <= number:
+            time.sleep(0.0005)
+striking = threading.Thread(target=strike)
+striking.start()
+while striking.is_alive():
+    sink.write(b"{}\\n", None, DAY)
+print(all(told))
+""")
+    assert done.stdout == "True\n", done.stderr

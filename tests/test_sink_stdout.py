@@ -358,8 +358,9 @@ def handler(number, frame):
     global count
     count += 1
     sink.write(b'{"handler":%d}\\n' % count, None, "2026-11-21")
+    signal.setitimer(signal.ITIMER_REAL, 0.0005)
 signal.signal(signal.SIGALRM, handler)
-signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+signal.setitimer(signal.ITIMER_REAL, 0.0005)
 for number in range(2000):
     sink.write(b'{"main":%d,"pad":"%s"}\\n' % (number, b"x" * 6000), None, "2026-11-21")
 signal.setitimer(signal.ITIMER_REAL, 0)
@@ -506,6 +507,13 @@ def test_interrupt_in_the_middle_of_a_line_does_not_glue_the_next(
     descriptor.write(b"{}\n")
     assert set(part) == {ord("x")}
     assert os.read(reader, 100) == b"\n{}\n"
+
+
+def test_torn_line_of_a_killed_process_is_ended_first(tmp_path: Path, health: Health) -> None:
+    (tmp_path / "out").write_bytes(b'{"a":')
+    with (tmp_path / "out").open("a") as stream:
+        put(StdoutSink(stream, health=health), b"{}\n")
+    assert (tmp_path / "out").read_bytes() == b'{"a":\n{}\n'
 
 
 def test_closed_sink_drops_and_leaves_the_stream_open(

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from logbraid.health import Health
-from logbraid.sinks.day_file import DayFile, is_torn
+from logbraid.sinks.day_file import DayFile
+from logbraid.sinks.descriptor import is_torn
 from logbraid.sinks.opening import directory_mode, open_file
 from logbraid.sinks.sink import SinkClosedError
 from logbraid.sinks.tenant_files import TenantFilesSink
@@ -193,7 +194,7 @@ def test_link_in_place_of_the_directory_is_refused(
     (tmp_path / "elsewhere").mkdir()
     logs.mkdir()
     (logs / "acme").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(OSError, match="symbolic|directory"):
+    with pytest.raises(OSError, match=r"symbolic|directory"):
         sink.write(LINE, "acme", DAY)
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
@@ -454,8 +455,9 @@ def handler(number, frame):
     global count
     count += 1
     sink.write(b'{{"t":"h%d"}}\\n' % (count % 5), f"h{{count % 5}}", DAY)
+    signal.setitimer(signal.ITIMER_REAL, 0.0005)
 signal.signal(signal.SIGALRM, handler)
-signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+signal.setitimer(signal.ITIMER_REAL, 0.0005)
 for number in range(8000):
     sink.write(b'{{"t":"m%d"}}\\n' % (number % 5), f"m{{number % 5}}", DAY)
 signal.setitimer(signal.ITIMER_REAL, 0)

@@ -17,9 +17,8 @@ import orjson
 
 from logbraid.quick import INT_MAX, INT_MIN
 from logbraid.record import Plain
-from logbraid.shown import int_text
 from logbraid.shrink import MIN_NOTES, shrink, thinned
-from logbraid.texts import DEEPER, clean, unique_name
+from logbraid.texts import DEEPER, class_name, clean, int_text, unique_name
 
 _OPTIONS: Final = (
     orjson.OPT_APPEND_NEWLINE
@@ -96,21 +95,21 @@ def _mended(value: Any, level: int) -> Plain:  # noqa: PLR0911 - one exit per ty
     kind = type(value)
     if value is None or kind is bool:
         return value  # type: ignore[no-any-return]  # None or bool
-    if isinstance(value, str):
+    if issubclass(kind, str):
         return clean(str.__str__(value))
-    if isinstance(value, int):
+    if issubclass(kind, int):
         number = int.__int__(value)
         return number if INT_MIN <= number <= INT_MAX else int_text(number)
-    if isinstance(value, float):
+    if issubclass(kind, float):
         return float.__float__(value) if isfinite(value) else None
-    if not isinstance(value, dict | list | tuple):
-        return clean(f"<{kind.__name__}>")
+    if not issubclass(kind, dict | list | tuple):
+        return clean(f"<{class_name(kind)}>")
     if level >= _MENDED_DEPTH:  # a cycle ends here too
         return DEEPER
-    if not isinstance(value, dict):
-        return [_mended(item, level + 1) for item in value]
+    if not issubclass(kind, dict):
+        return [_mended(item, level + 1) for item in list(value)]
     mended: dict[str, Plain] = {}
-    for key, item in value.items():
+    for key, item in dict.items(value):
         name = str(_mended(key, _MENDED_DEPTH)) or "_"
         mended[unique_name(name, mended)] = _mended(item, level + 1)
     return mended

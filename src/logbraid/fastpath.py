@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
-from logbraid.clock import day_of
 from logbraid.context import TracingContext, bound
 from logbraid.encode import finish
 from logbraid.health import health
 from logbraid.record import CONTEXT_ORDER, ENVELOPE, FAILURE, level_word
+from logbraid.texts import MAX_KEY_CHARS
 
 if TYPE_CHECKING:
     from logbraid.pipeline import Pipeline
@@ -35,6 +35,7 @@ _MAX_NESTED: Final = 5
 _MAX_SCRUBBED_CHARS: Final = 100
 _LOWEST: Final = -(2**63)
 _HIGHEST: Final = 2**63 - 1
+_NO_COUNTS: Final[dict[str, int]] = {}
 _NUL: Final = b"\\u0000"
 
 
@@ -81,6 +82,8 @@ class FastPath:
         if not image.is_ordinary or (image.names and not image.names.isdisjoint(fields)):
             return None
         head = self._heads.get((level, logger)) or self._head(level, logger)
+        if not head:
+            return None
         text = self._events.get(event) if type(event) is str else b""
         if not text:
             text = self._event(event)
@@ -108,8 +111,9 @@ class FastPath:
                     return None
             elif value is not None and kind is not bool:
                 return None
-        counts: dict[str, int] = {}
+        counts: dict[str, int] = _NO_COUNTS
         if nested:
+            counts = {}
             longest = self._longest_text(fields)
             if longest < 0:
                 return None
@@ -137,9 +141,10 @@ class FastPath:
         line = finish(line)
         if len(line) > self._max_bytes or _NUL in line:
             return None
-        for kind_, number in counts.items():
-            health.scrubbed.add(kind_, number)
-        return line, image.tenant, day_of(stamp)
+        if counts:
+            for found, number in counts.items():
+                health.scrubbed.add(found, number)
+        return line, image.tenant, stamp[:10]
 
     # -- what is looked at once and remembered ---------------------------------------------
 
@@ -150,18 +155,22 @@ class FastPath:
         if len(self._ordinary) >= _MAX_CACHED:
             self._ordinary.clear()
         known = (
-            name.isidentifier() and name not in _UNORDINARY and self._scrubber.name_is_plain(name)
+            type(name) is str
+            and name.isidentifier()
+            and name not in _UNORDINARY
+            and self._scrubber.name_is_plain(name)
         )
         self._ordinary[name] = known
         return known
 
     def _head(self, level: int, logger: str) -> bytes:
         name = self._pipeline.name(logger, {})
-        text = orjson.dumps(name) if name == (logger or "root") else b""
+        if name != (logger or "root"):
+            return b""
         if len(self._heads) >= _MAX_CACHED:
             self._heads.clear()
         word = level_word(level).encode()
-        head = b'","level":"' + word + b'","logger":' + text + b',"event":'
+        head = b'","level":"' + word + b'","logger":' + orjson.dumps(name) + b',"event":'
         self._heads[level, logger] = head
         return head
 
@@ -221,7 +230,9 @@ class FastPath:
                 if left < 0 or depth > _MAX_NESTED:
                     return -1
                 if kind is dict:
-                    if not all(type(name) is str and name for name in value):
+                    if not all(
+                        type(name) is str and 0 < len(name) <= MAX_KEY_CHARS for name in value
+                    ):
                         return -1
                     value = value.values()  # noqa: PLW2901 - its items are what is looked at
                 todo += [(item, depth + 1) for item in value]

@@ -105,7 +105,10 @@ class Pipeline:
         """
         if self.detour or inside.frames or level < gate.own:
             return False
-        line = self.fastpath.line(level, gate.name, event, fields)
+        try:
+            line = self.fastpath.line(level, gate.name, event, fields)
+        except Exception:  # noqa: BLE001 - a dict that a thread changes meanwhile: the long way copes
+            return False
         if line is None:
             return False
         self._deliver(*line)
@@ -212,8 +215,12 @@ class Pipeline:
 
     def name(self, logger: str, counts: dict[str, int]) -> str:
         """Return the name of a logger as it may be written."""
-        name = self.normaliser.text(logger or "root")[:MAX_NAME_CHARS]
-        return self.scrubber.scrub_text(name, counts)
+        return self._label(logger or "root", counts)
+
+    def _label(self, text: str, counts: dict[str, int]) -> str:
+        """Return a short text about the line itself, scrubbed before it is cut."""
+        seen = self.normaliser.text(text[: MAX_NAME_CHARS + LOOK_AHEAD])
+        return self.scrubber.scrub_text(seen, counts)[:MAX_NAME_CHARS]
 
     def _failure(
         self, record: Record, notes: dict[str, int], counts: dict[str, int]
@@ -231,11 +238,9 @@ class Pipeline:
     ) -> dict[str, Plain]:
         told: dict[str, Plain] = {}
         if record.level_name:
-            told["level_name"] = self.normaliser.text(record.level_name)[:MAX_NAME_CHARS]
+            told["level_name"] = self._label(record.level_name, counts)
         if record.format_error:
-            told["format_error"] = self.scrubber.scrub_text(
-                self.normaliser.text(record.format_error)[:MAX_NAME_CHARS], counts
-            )
+            told["format_error"] = self._label(record.format_error, counts)
         if reentrant:
             told["reentrant"] = True
         if notes:

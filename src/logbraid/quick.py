@@ -1,6 +1,6 @@
 """The shortcut through normalising: records that are plain already, as most are.
 
-Copies exact dicts, lists and tuples of short ASCII text, numbers, booleans and ``None`` under
+Copies exact dicts, lists and tuples of short text, numbers, booleans and ``None`` under
 names that were seen and found clean before. Whatever else it meets makes it raise, and
 ``normalise.py`` walks the record from the start: this module knows no rule but when to
 give up. Fast code in one place: twice the plain walk's speed or more, checked equal to it.
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from logbraid.record import Plain
-from logbraid.texts import LOOK_AHEAD
+from logbraid.texts import LOOK_AHEAD, clean
 
 INT_MAX: Final = 2**63 - 1
 INT_MIN: Final = -(2**63)
@@ -22,7 +22,7 @@ class GiveUpError(Exception):
     """Something that only the walk knows; raised without a word, for nobody reads it."""
 
 
-def quick_dict(  # noqa: C901 - one branch per type, no call for a leaf
+def quick_dict(  # noqa: C901, PLR0912 - one branch per type, no call for a leaf
     value: dict[Any, Any], names: dict[str, str], level: int, depth: int, room: list[int]
 ) -> dict[str, Plain]:
     """Return a plain copy of *value*, which stands at *level* of *depth*.
@@ -37,8 +37,10 @@ def quick_dict(  # noqa: C901 - one branch per type, no call for a leaf
     for key, item in value.items():
         kind = type(item)
         if kind is str:
-            if len(item) > LOOK_AHEAD or not item.isascii() or "\0" in item:
+            if len(item) > LOOK_AHEAD or "\0" in item:
                 raise GiveUpError
+            if not item.isascii():
+                item = clean(item)  # noqa: PLW2901 - itself, but for lone surrogates
         elif kind is int:
             if not INT_MIN <= item <= INT_MAX:
                 raise GiveUpError
@@ -68,8 +70,10 @@ def quick_list(  # noqa: C901 - as above
     for item in value:
         kind = type(item)
         if kind is str:
-            if len(item) > LOOK_AHEAD or not item.isascii() or "\0" in item:
+            if len(item) > LOOK_AHEAD or "\0" in item:
                 raise GiveUpError
+            if not item.isascii():
+                item = clean(item)  # noqa: PLW2901 - itself, but for lone surrogates
         elif kind is dict:
             item = quick_dict(item, names, level + 1, depth, room)  # noqa: PLW2901 - its copy
         elif kind is list or kind is tuple:

@@ -27,8 +27,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from logbraid.stored import MOST_ITEMS, Way, fields_way
+from logbraid.texts import class_name
 
-_MOST_DIGITS: Final = 10**4300
 _ADDRESS: Final = re.compile(r" at 0x[0-9a-fA-F]{1,16}")
 _UNTOUCHED: Final = frozenset(
     {"sqlalchemy", "peewee", "tortoise", "pony", "mongoengine", "duckdb", "pyspark", "ibis"}
@@ -52,30 +52,6 @@ _AS_STR: Final = frozenset(
 )
 _AS_REPR: Final = frozenset({"dtype", "device", "Device", "DataType"})
 _LOCKS: Final = ("_thread", "threading", "multiprocessing.synchronize", "asyncio.locks")
-
-
-def class_name(cls: type) -> str:
-    """Return the bare name of *cls*, 100 characters at most; a metaclass may do as it likes."""
-    try:
-        name = cls.__name__
-    except Exception:  # noqa: BLE001 - a metaclass of a stranger; the line says "object" instead
-        return "object"
-    return name[:100] if type(name) is str else "object"
-
-
-def unprintable(cls: type) -> str:
-    """Return what stands for an object of *cls* that raised when it was shown."""
-    return f"<unprintable {class_name(cls)}>"
-
-
-def int_text(value: int) -> str:
-    """Return *value* as text; beyond 4300 digits its size, since the digits cost quadratic time."""
-    if -_MOST_DIGITS < value < _MOST_DIGITS:
-        try:
-            return str(value)
-        except ValueError:  # sys.set_int_max_str_digits() allows less in this process
-            pass
-    return f"<int of {value.bit_length()} bits>"
 
 
 def way_of(cls: type) -> Way:

@@ -1,9 +1,9 @@
 """Bring a record that is over its budget in bytes under it; the line stays valid JSON.
 
-What goes first: the longest strings, down to 200 bytes each, then down to nothing; then whole
-leaves, from the largest field; then all but the envelope and the ids, which are kept or left out
-but never cut (half an id is another's). Lengths are those of the encoded text, escapes and all,
-so one pass suffices. Rare: most records never come here.
+What goes first: the longest strings, down to 200 bytes each, then to less, then to nothing; then
+whole leaves, from the largest field; then all but the envelope and the ids, which are kept or left
+out but never cut (half an id is another's). Lengths are those of the encoded text, escapes and
+all. Rare: most records never come here.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MAX_LEAVES: Final = 200
 MIN_NOTES: Final = 8
 """So many fields are named under ``truncated`` in any case; a cut text tells its length itself."""
 
-_FLOORS: Final = (200, 0)
+_FLOORS: Final = (200, 100, 50, 0)
 _KEPT: Final = frozenset(("timestamp", "level", "logger", "truncated", *CONTEXT_ORDER))
 _BOTH_ENDS: Final = ("exception", "stack")
 _LONGEST_ESCAPE: Final = 6

@@ -6,6 +6,7 @@ one of a key.
 
 from __future__ import annotations
 
+from codecs import getincrementaldecoder
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
@@ -19,6 +20,8 @@ LEFT_OUT: Final = "..."
 
 MAX_KEY_CHARS: Final = 512
 """A longer key is replaced whole: half a key could be half a secret."""
+
+_MOST_DIGITS: Final = 10**4300
 
 Trail: TypeAlias = "tuple[Trail, str] | None"
 """The names above a value, the nearest outermost; ``None`` at the first level."""
@@ -55,3 +58,37 @@ def unique_name(name: str, taken: Mapping[str, object]) -> str:
     while f"{name}#{number}" in taken:
         number += 1
     return f"{name}#{number}"
+
+
+def class_name(cls: type) -> str:
+    """Return the bare name of *cls*, 100 characters at most; a metaclass may do as it likes."""
+    try:
+        name = cls.__name__
+    except Exception:  # noqa: BLE001 - a metaclass of a stranger; the line says "object" instead
+        return "object"
+    return name[:100] if type(name) is str else "object"
+
+
+def unprintable(cls: type) -> str:
+    """Return what stands for an object of *cls* that raised when it was shown."""
+    return f"<unprintable {class_name(cls)}>"
+
+
+def int_text(value: int) -> str:
+    """Return *value* as text; beyond 4300 digits its size, since the digits cost quadratic time."""
+    if -_MOST_DIGITS < value < _MOST_DIGITS:
+        try:
+            return str(value)
+        except ValueError:  # sys.set_int_max_str_digits() allows less in this process
+            pass
+    return f"<int of {value.bit_length()} bits>"
+
+
+def bytes_text(value: bytes | bytearray | memoryview, size: int, most: int) -> str:
+    """Return the first *most* bytes of *value*, which has *size*, as text if they are UTF-8."""
+    if not isinstance(value, memoryview) or (value.format == "B" and value.ndim == 1):
+        try:
+            return getincrementaldecoder("utf-8")().decode(bytes(value[:most]), size <= most)
+        except UnicodeDecodeError:
+            pass
+    return f"<bytes: {size}>"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, Final
 
 from logbraid import pipeline
@@ -19,7 +20,7 @@ _OWN: Final = frozenset(_BLANK.__dict__) | {"message", "asctime", "taskName"}
 """Attributes that every record has: computed from a blank one, since Python adds some."""
 
 _OWN_COUNT: Final = len(_BLANK.__dict__)
-_NOISE: Final = frozenset({"color_message", "_logbraid"})
+_NOT_FIELDS: Final = _OWN | {"color_message"}  # uvicorn's text once more, with ANSI sequences
 _SECOND_NS: Final = 1_000_000_000
 
 _gates: dict[str, Gate] = {}
@@ -86,10 +87,12 @@ def extras(record: logging.LogRecord) -> dict[str, Any]:
     attributes = record.__dict__
     if len(attributes) == _OWN_COUNT:
         return {}
-    items = attributes.items()
     # what __init__ sets comes first, so what was added is the tail; a subclass may differ
-    tail = list(items)[_OWN_COUNT:] if type(record) is logging.LogRecord else items
-    return {name: value for name, value in tail if name not in _OWN and name not in _NOISE}
+    first = _OWN_COUNT if type(record) is logging.LogRecord else 0
+    added = dict(islice(attributes.items(), first, None))
+    if _NOT_FIELDS.isdisjoint(added):
+        return added
+    return {name: value for name, value in added.items() if name not in _NOT_FIELDS}
 
 
 def to_record(record: logging.LogRecord, *, admitted: bool = False) -> Record:
@@ -172,6 +175,6 @@ def make_record(
     ``logging`` itself raises ``KeyError`` on them, into the application. A record factory cannot
     help: the names are tested after it (getsentry/sentry#60890).
     """
-    if extra:
+    if extra and not _OWN.isdisjoint(extra):
         extra = {f"{key}_" if key in _OWN else key: value for key, value in extra.items()}
     return _make_record(self, name, level, fn, lno, msg, args, exc_info, func, extra, sinfo)

@@ -19,8 +19,10 @@ _STANDARD: Final = (1, 2)
 
 
 def is_ours(handler: logging.Handler) -> bool:
-    """Tell whether *handler* is ours, or only listens for a test."""
-    return isinstance(handler, BraidHandler) or type(handler).__module__.startswith("_pytest")
+    """Tell whether *handler* is ours, writes nothing, or only listens for a test."""
+    if isinstance(handler, BraidHandler | logging.NullHandler):
+        return True
+    return type(handler).__module__.startswith("_pytest")
 
 
 def foreign_loggers() -> dict[str, list[logging.Handler]]:

@@ -30,7 +30,10 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Any, Any, Any], Awaitable[Any]]  # frameworks type their scopes differently
 
-_NO_BODY_COUNT: Final = frozenset({"http.response.pathsend", "http.response.zerocopysend"})
+_LAST: Final = frozenset(
+    {"http.response.body", "http.response.pathsend", "http.response.zerocopysend"}
+)
+"""Messages that carry a body, and end it unless they say that there is more."""
 
 
 class TracingMiddleware:
@@ -164,16 +167,14 @@ class _HttpWire(_Wire):
             await self._pass_on(self._with_header(message))
             request.status = message["status"]
             return
+        if kind in _LAST and not message.get("more_body", False):
+            request.complete()  # before the server, which lets others see a disconnect after it
         await self._pass_on(message)
         if kind == "http.response.body":
             if not self._is_head:
                 request.count(len(message.get("body", b"")))
-            if not message.get("more_body", False):
-                request.complete()
-        elif kind in _NO_BODY_COUNT:
+        elif kind in _LAST:
             request.bytes_out = None  # the server reads the file itself
-            if not message.get("more_body", False):
-                request.complete()
 
     def settle(self) -> None:
         """Give a request that ended without a response the status its server will send."""
@@ -253,12 +254,12 @@ def _route(scope: Scope, root_path: str) -> str | None:
     """Return the route's template where the framework left it in the scope.
 
     Starlette and FastAPI do; under a mount the route is its own part, and the mount's stands in
-    ``root_path``. FastAPI notes the full template of a router's route beside it.
+    ``root_path``. Older ones leave the endpoint alone, whose name is better than nothing.
     """
-    route = scope.get("route")
-    path = getattr(route, "path", None)
+    path = getattr(scope.get("route"), "path", None)
     if not isinstance(path, str):
-        return None
+        name = getattr(scope.get("endpoint"), "__qualname__", None)
+        return name if isinstance(name, str) else None
     mounted = scope.get("root_path", "")
     if mounted != root_path and mounted.startswith(root_path):
         return f"{mounted[len(root_path) :]}{path}"

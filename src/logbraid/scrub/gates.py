@@ -26,6 +26,9 @@ _PLACEHOLDER: Final = re.compile(
     r")\Z",
     re.IGNORECASE,
 )
+_PLACEHOLDER_FIRST: Final = frozenset(
+    "*\u2022\u25cf#.xX_-\u2026$%{:@?<[(sSyYmMtTiIeEaApPrRkK0123456789"
+)
 _EMPTY_WORDS: Final = frozenset(
     (
         "none|null|nil|nan|undefined|true|false|yes|no|on|off|empty|redacted|masked|"
@@ -114,13 +117,15 @@ _HAS_LETTER: Final = re.compile(r"[A-Za-z]")
 def is_placeholder(value: str) -> bool:
     """Tell whether *value* stands in a secret's place: empty, masked, a variable, a reference."""
     bare = value.strip()
-    if len(bare) < 2 or bare.lower() in _EMPTY_WORDS:
-        return True
-    if bare.startswith(MARK) or _MARKED.match(bare):
+    if len(bare) < 2 or (len(bare) < 18 and bare.lower() in _EMPTY_WORDS):
         return True
     if len(bare) > 600:
-        return False
-    return bool(_PLACEHOLDER.match(bare) or _REFERENCE.match(bare))
+        return bare.startswith(MARK)
+    if bare[-1] == "]" and _MARKED.match(bare):
+        return True
+    if bare[0] in _PLACEHOLDER_FIRST and _PLACEHOLDER.match(bare):
+        return True
+    return not bare.isalnum() and _REFERENCE.match(bare) is not None
 
 
 def is_masked(value: str) -> bool:
@@ -133,7 +138,7 @@ def is_masked(value: str) -> bool:
 
 def is_path(value: str) -> bool:
     """Tell whether *value* is a path of a file: where a secret lies, not the secret."""
-    return len(value) <= 512 and _PATH.match(value) is not None
+    return len(value) <= 512 and not value.isalnum() and _PATH.match(value) is not None
 
 
 def is_status(value: str) -> bool:
@@ -290,3 +295,14 @@ _COMMON: Final = frozenset(
         "notified"
     ).split()
 )
+
+
+def is_mixed(value: str) -> bool:
+    """Tell whether *value* mixes digits or signs with letters, as no plain word does."""
+    if not _HAS_LETTER.search(value):
+        return len(value) >= 6 and value.isdigit()
+    if _HAS_DIGIT.search(value):
+        return True
+    return any(char in "!@#$%^&*?+~=" for char in value) or (
+        len(value) >= 16 and _mixes_case(value) and value.isalnum()
+    )

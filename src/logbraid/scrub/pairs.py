@@ -77,6 +77,8 @@ class PairFinder:
         """Look at the sign at *at*; return where to look on."""
         text = self.text
         end = at
+        if at and text[at - 1] in "=:":
+            return at + 1  # the second of two signs: the first one was looked at
         while end > 0 and text[end - 1] in _BEFORE_SIGN and at - end < 24:
             end -= 1
         floor = end - 64 if end > 64 else 0
@@ -296,18 +298,18 @@ class PairFinder:
 
     def _is_prose(self, first: int, end: int) -> bool:
         """``Token: expired``, ``password: must be long``: a word of a message, not a secret."""
-        stop = self.text.find("\n", first)
-        line = self.text[first : stop if stop >= 0 else len(self.text)][:200]
+        stop = self.text.find("\n", first, first + 200)
+        line = self.text[first : stop if stop >= 0 else first + 200]
         return gates.is_status(line)
 
     def _rest_of_line(self, start: int, first: int, end: int, at: int) -> int:
         """In a file of settings a value goes to the end of its line; return that or *end*."""
         text = self.text
-        stop = text.find("\n", first)
-        line_end = stop if stop >= 0 else len(text)
+        stop = text.find("\n", first, first + 1200)
+        line_end = stop if stop >= 0 else min(len(text), first + 1200)
         if line_end == end or line_end - first > 1024:
             return end
-        begin = text.rfind("\n", 0, start) + 1
+        begin = text.rfind("\n", max(0, start - 64), start) + 1
         if text[begin:start].strip(" \t-\"'") not in {"", "export", "set", "ENV"}:
             return end
         rest = text[end:line_end]
@@ -327,7 +329,7 @@ class PairFinder:
     def _line(self, start: int, first: int, verdict: Verdict) -> int:
         """Headers go to the end of their line, or of the quotes they stand in."""
         text = self.text
-        stop = len(text)
+        stop = min(len(text), first + _MAX_CONTAINER)
         for mark in ("\n", "\r", "\\n", "\\r"):
             found = text.find(mark, first, stop)
             if found >= 0:
@@ -361,7 +363,7 @@ class PairFinder:
 
     def _below(self, start: int, stop: int, verdict: Verdict) -> int:
         text = self.text
-        begin = text.rfind("\n", 0, start) + 1
+        begin = text.rfind("\n", max(0, start - 200), start) + 1
         indent = len(text[begin:start]) - len(text[begin:start].lstrip(" "))
         at = text.find("\n", stop)
         while 0 <= at < len(text):

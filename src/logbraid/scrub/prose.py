@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from logbraid.scrub import gates, inside, keys
@@ -13,14 +14,67 @@ _SCHEME: Final = re.compile(
     r"(?<![A-Za-z0-9])([Bb]earer|BEARER|[Bb]asic|BASIC|[Tt]oken)[ \t]{1,4}(?=[\w+/.~=-])"
 )
 _CREDENTIAL: Final = re.compile(r"[A-Za-z0-9._~+/=-]{8,8192}+")
-_NOUN: Final = re.compile(
-    r"(?i)(?<![A-Za-z0-9])(?:(pass ?words?|passwd|pass ?phrases?|passcodes?|pass code|pwd|passwort|"
-    r"kennwort|mot de passe|mdp|contrase[nñ]a|senha|clave|wachtwoord)|(pin(?: code| number)?|otp|"
-    r"one[- ]time (?:code|password|passcode)|verification code|security code|cvv|cvc|ssn)|"
-    r"(api[ -]?keys?|access[ -]keys?|secret[ -]keys?|secret access key|private keys?|client[ -]secrets?|"
-    r"(?:access|auth|api|bearer|refresh|session|bot|deploy|personal access)[ -]tokens?|secrets?|tokens?|"
-    r"credentials?|account key|master key|encryption key|signing (?:key|secret)|webhook secret|"
-    r"cl[eé] api|chave api|clave api|api-schl[uü]ssel))(?![A-Za-z0-9_])"
+_NOUNS: Final = (
+    (b"passw", 0, "password"),
+    (b"passp", 0, "password"),
+    (b"passc", 0, "password"),
+    (b"pwd ", 0, "password"),
+    (b"kennwort", 0, "password"),
+    (b"mot de passe", 0, "password"),
+    (b"mdp ", 0, "password"),
+    (b"senha", 0, "password"),
+    (b"wachtwoord", 0, "password"),
+    (b"pin ", 1, "pin"),
+    (b"code ", 1, "code"),
+    (b"otp ", 1, "otp"),
+    (b"cvv ", 1, "cvv"),
+    (b"ssn ", 1, "ssn"),
+    (b"key", 2, "api_key"),
+    (b"token", 2, "token"),
+    (b"secret", 2, "secret"),
+    (b"credential", 2, "secret"),
+)
+_WHOLE: Final = frozenset(
+    (b"pin ", b"otp ", b"cvv ", b"ssn ", b"pwd ", b"mdp ", b"senha", b"token", b"secret", b"key")
+)
+_NOUN_END: Final = re.compile(
+    r"(?i)(?:pass ?words?|passwd|passwort|pass ?phrases?|passcodes?|pwd|kennwort|mot de passe|mdp|senha|"
+    r"wachtwoord|pin(?: code| number)?|code|otp|cvv|ssn|keys?|tokens?|secret(?:s| access key| keys?)?|"
+    r"credentials?)(?![A-Za-z0-9_])"
+)
+_KEY_WORDS: Final = tuple(
+    word + sign
+    for word in (
+        b"api",
+        b"access",
+        b"secret",
+        b"private",
+        b"account",
+        b"master",
+        b"encryption",
+        b"signing",
+        b"webhook",
+        b"admin",
+        b"service",
+        b"auth",
+        b"deploy",
+        b"license",
+        b"subscription",
+        b"cle",
+        b"openai",
+        b"stripe",
+        b"our",
+        b"my",
+        b"your",
+        b"this",
+        b"s",
+        b"new",
+        b"old",
+    )
+    for sign in (b" ", b"!", b"_")
+)
+_ABROAD: Final = re.compile(
+    r"(?i)\b(?:contraseña|clé api|clé secrète|пароль|密码|密碼|パスワード|비밀번호|hasło|şifre|lösenord)"
 )
 _LINK_WORDS: Final = re.compile(
     r"(?i)[\"'`*)]{0,3}(?:[ ]{1,3}(?:for|of|to|on|in|from|the|this|our|my|your|user|account|admin|root|db|"
@@ -35,26 +89,30 @@ _OPEN: Final = "\"'`“‘«*"
 _CLOSE: Final = {'"': '"', "'": "'", "`": "`", "“": "”", "‘": "’", "«": "»", "*": "*"}
 _SQL: Final = re.compile(
     r"(?i)(?:identified[ ]{1,4}(?:with[ ]{1,4}[\w'\"]{1,40}[ ]{1,4})?(?:by|as)(?:[ ]{1,4}password)?|"
-    r"(?:encrypted[ ]{1,4}|unencrypted[ ]{1,4}|with[ ]{1,4})?password(?:[ ]{0,4}\()?|"
-    r"secret|like|credentials?|key_?string)[ (]{1,6}[nN]?'((?:[^'\\]|''|\\.){1,512}+)'"
+    r"password(?:[ ]{0,4}\()?|secret|credentials?)[ (]{1,6}[nN]?'((?:[^'\\]|''|\\.){1,512}+)'"
 )
 _XML: Final = re.compile(r"<((?:[\w-]{1,40}:)?[\w.-]{1,64})(?:\s[^<>]{0,256})?>([^<>]{1,4096})</")
-_NETRC: Final = re.compile(r"(?i)\b(?:password|passwd|account)[ \t\r\n]{1,8}(\S{1,256})")
 
 
-def find_schemes(text: str, spans: list[Span]) -> None:
+def _places(low: bytes, stem: bytes) -> Iterator[int]:
+    at = low.find(stem)
+    while at >= 0:
+        yield at
+        at = low.find(stem, at + len(stem))
+
+
+def find_schemes(text: str, low: bytes, spans: list[Span]) -> None:
     """Add what follows ``Bearer``, ``Basic`` and ``Token`` if it is a credential."""
-    for found in _SCHEME.finditer(text):
-        value = _CREDENTIAL.match(text, found.end())
-        if value is None:
-            continue
-        first, end = value.span()
-        bare = value.group().rstrip(".,")
-        end = first + len(bare)
-        scheme = found.group(1).lower()
-        if gates.is_placeholder(bare) or not _is_credential(bare, scheme):
-            continue
-        spans.append(Span(first, end, scheme))
+    for stem in (b"bearer ", b"basic ", b"token "):
+        for at in _places(low, stem):
+            found = _SCHEME.match(text, at)
+            value = _CREDENTIAL.match(text, found.end()) if found is not None else None
+            if value is None:
+                continue
+            bare = value.group().rstrip(".,")
+            scheme = stem[:-1].decode()
+            if not gates.is_placeholder(bare) and _is_credential(bare, scheme):
+                spans.append(Span(value.start(), value.start() + len(bare), scheme))
 
 
 def _is_credential(value: str, scheme: str) -> bool:
@@ -70,23 +128,38 @@ def _is_credential(value: str, scheme: str) -> bool:
     return len(value) >= 20 and (not value.islower() or "-" not in value)
 
 
-def find_told(text: str, spans: list[Span]) -> None:
+def find_told(text: str, low: bytes, spans: list[Span]) -> None:
     """Add what prose says a password, a code or a key to be."""
-    for found in _NOUN.finditer(text):
-        strength = 0 if found.group(1) else 1 if found.group(2) else 2
-        at = found.end()
-        linked = _LINK_WORDS.match(text, at)
-        if linked is not None:
-            span = _told(text, linked.end(), strength, linked=True)
-        else:
-            direct = _DIRECT.match(text, at)
-            span = _told(text, direct.end(), strength, linked=False) if direct else None
+    for stem, strength, kind in _NOUNS:
+        for at in _places(low, stem):
+            noun = _NOUN_END.match(text, at)
+            if noun is None or (stem == b"key" and not _names_key(low, at)):
+                continue
+            if at and stem in _WHOLE and low[at - 1 : at].isalnum():
+                continue
+            span = _after_noun(text, noun.end(), strength)
+            if span is not None:
+                spans.append(Span(*span, kind))
+
+
+def find_told_abroad(text: str, spans: list[Span]) -> None:
+    """The same for the words of other languages that ASCII cannot write."""
+    for noun in _ABROAD.finditer(text):
+        span = _after_noun(text, noun.end(), 0)
         if span is not None:
-            kind = ("password", "code", "secret")[strength]
-            if strength == 2:
-                noun = found.group(3).lower()
-                kind = "api_key" if "key" in noun else "token" if "token" in noun else "secret"
-            spans.append(Span(*span, kind))
+            spans.append(Span(*span, "password"))
+
+
+def _names_key(low: bytes, at: int) -> bool:
+    return low[max(0, at - 12) : at].endswith(_KEY_WORDS)
+
+
+def _after_noun(text: str, at: int, strength: int) -> tuple[int, int] | None:
+    linked = _LINK_WORDS.match(text, at)
+    if linked is not None:
+        return _told(text, linked.end(), strength, linked=True)
+    direct = _DIRECT.match(text, at)
+    return _told(text, direct.end(), strength, linked=False) if direct is not None else None
 
 
 def _told(text: str, at: int, strength: int, *, linked: bool) -> tuple[int, int] | None:
@@ -147,13 +220,13 @@ def _is_told(value: str, strength: int, *, linked: bool, quoted: bool, last: boo
     )
 
 
-def find_sql(text: str, spans: list[Span]) -> None:
+def find_sql(text: str, low: bytes, spans: list[Span]) -> None:
     """Add passwords of SQL statements: ``IDENTIFIED BY '...'``, ``PASSWORD '...'``."""
-    for found in _SQL.finditer(text):
-        if not gates.is_placeholder(found.group(1)) and not found.group().lower().startswith(
-            "like"
-        ):
-            spans.append(Span(found.start(1), found.end(1), "password"))
+    for stem in (b"identified ", b"password", b"secret", b"credential"):
+        for at in _places(low, stem):
+            found = _SQL.match(text, at)
+            if found is not None and not gates.is_placeholder(found.group(1)):
+                spans.append(Span(found.start(1), found.end(1), "password"))
 
 
 def find_elements(text: str, lookup: Lookup, spans: list[Span]) -> None:
@@ -167,3 +240,72 @@ def find_elements(text: str, lookup: Lookup, spans: list[Span]) -> None:
         if bare and gates.is_secret(bare, verdict):
             start = found.start(2) + len(value) - len(value.lstrip())
             spans.append(Span(start, start + len(bare), verdict.kind))
+
+
+_QUOTED_PAIR: Final = re.compile(
+    r"(?<=([\"']))([A-Za-z][\w.-]{1,48})\1[ ]{0,2},[ ]{0,2}b?([\"'])((?:(?!\3)[^\\\n]|\\.){3,2048}?)\3"
+)
+
+
+def find_quoted_pairs(text: str, lookup: Lookup, spans: list[Span]) -> None:
+    """Add the second of ``("password", "x")``: a call, a tuple, a header of a web server."""
+    for found in _QUOTED_PAIR.finditer(text):
+        verdict = lookup(found.group(2))
+        if verdict is None or verdict.gate in (keys.SLOT, keys.CARD, keys.RANDOM, keys.DSN):
+            continue
+        value = found.group(4)
+        first, end = found.span(4)
+        if verdict.gate == keys.AUTH and " " in value:
+            inside.find_authorization(text, first, end, spans)
+        elif verdict.gate in (keys.COOKIE, keys.SET_COOKIE) and "=" in value:
+            inside.find_cookies(text, first, end, spans, response=verdict.gate == keys.SET_COOKIE)
+        elif gates.is_mixed(value) and gates.is_secret(value, verdict):
+            spans.append(Span(first, end, verdict.kind))
+
+
+_PGPASS: Final = re.compile(
+    r"(?<![^\n])[^:\s]{1,255}:(?:\d{2,5}|\*):[^:\s]{1,64}:[^:\s]{1,64}:([^\s:]{1,256})(?![^\s])"
+)
+_ENCODED: Final = re.compile(
+    r"(?<![\w.-])([\w.-]{2,64}+)%3[dD]((?:[\w.~!*'()+-]|%(?!26)[0-9A-Fa-f]{2}){1,2048}+)"
+)
+_REVERSED: Final = re.compile(
+    r"(?i) (?:is|was) (?:the |my |your |our |their |a )?(?:new |current |temporary |root |admin |db |"
+    r"database |wifi )?(?:password|passphrase|passcode|api key|secret key|access token|pin)(?![\w])"
+)
+
+
+def find_pgpass(text: str, spans: list[Span]) -> None:
+    """Add the passwords of PostgreSQL's ``host:port:database:user:password`` lines."""
+    spans.extend(
+        Span(found.start(1), found.end(1), "password")
+        for found in _PGPASS.finditer(text)
+        if not gates.is_masked(found.group(1))
+    )
+
+
+def find_encoded(text: str, lookup: Lookup, spans: list[Span]) -> None:
+    """Add the values of pairs whose ``=`` is written ``%3D``."""
+    for found in _ENCODED.finditer(text):
+        name = found.group(1)
+        verdict = lookup(name) or lookup(name[2:])
+        if verdict is not None and gates.is_secret(found.group(2), verdict):
+            spans.append(Span(found.start(2), found.end(2), verdict.kind))
+
+
+def find_reversed(text: str, low: bytes, spans: list[Span]) -> None:
+    """Add what stands before ``is my password``."""
+    for stem in (b" is ", b" was "):
+        for at in _places(low, stem):
+            if _REVERSED.match(text, at) is None:
+                continue
+            start = max(at - 128, text.rfind(" ", 0, at) + 1, text.rfind("\n", 0, at) + 1)
+            value = text[start:at].strip("\"'`(")
+            start = text.find(value, start) if value else at
+            if (
+                len(value) > 3
+                and gates.is_mixed(value)
+                and not gates.is_masked(value)
+                and not gates.is_dated(value)
+            ):
+                spans.append(Span(start, start + len(value), "password"))

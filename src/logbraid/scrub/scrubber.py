@@ -264,7 +264,7 @@ class Scrubber:
             following = texts[at + 1]
             if (
                 (verdict.gate == keys.AUTH and " " in following)
-                or gates.is_shaped(following)
+                or gates.is_mixed(following)
                 or (verdict.gate == keys.COOKIE and "=" in following)
             ):
                 new = self._text(verdict, following, counts, _LEVELS)
@@ -306,6 +306,8 @@ class Scrubber:
         if verdict is None:
             return self._walk(value, counts, levels)
         if verdict.gate == keys.SLOT:
+            if type(value) is list and value and type(value[0]) is list:
+                return self._rows(value, tree, counts, levels)
             named = self._named(tree)
             if named is None or value is tree.get("name"):
                 return self._walk(value, counts, levels)
@@ -336,6 +338,29 @@ class Scrubber:
         if gates.is_auth_word(items[1]) or gates.is_placeholder(items[1]):
             return new
         return [items[0], _marker("password", counts)]
+
+    def _rows(
+        self, rows: list[Plain], tree: dict[str, Plain], counts: dict[str, int], levels: int
+    ) -> Plain:
+        """``{"columns": [...], "rows": [[...], ...]}``: what a database gave back."""
+        new = self._list(rows, counts, levels)
+        columns = next((tree[name] for name in _COLUMNS if type(tree.get(name)) is list), None)
+        if type(columns) is not list or type(new) is not list:
+            return new
+        names = [one.get("name") if type(one) is dict else one for one in columns]
+        verdicts = [self.verdict(name) if type(name) is str else None for name in names]
+        if not any(verdicts):
+            return new
+        done: list[Plain] = []
+        for row in new:
+            if type(row) is list and len(row) == len(verdicts):
+                cells = [
+                    cell if one is None else self._value(one, cell, {}, counts, levels)
+                    for one, cell in zip(verdicts, row, strict=True)
+                ]
+                row = row if all(map(_same, row, cells)) else cells  # noqa: PLW2901 - copy on write
+            done.append(row)
+        return new if all(map(_same, new, done)) else done
 
     def _named(self, tree: dict[str, Plain]) -> Verdict | None:
         """The verdict of the name that stands beside a value in the same dict."""
@@ -437,6 +462,16 @@ class Scrubber:
         return self._scan(text, counts, levels)
 
 
+_COLUMNS: Final = (
+    "columns",
+    "fields",
+    "header",
+    "headers",
+    "schema",
+    "names",
+    "column_names",
+    "cols",
+)
 _TYPING: Final = frozenset(
     (
         "type token_type auth_type kind algorithm alg created_at updated_at expires_at "

@@ -1,7 +1,7 @@
 """Secrets on command lines, as one text or as a list of arguments.
 
-Long options are judged by their name; one letter only after a program that is known to take a
-secret with it.
+Long options are judged by their name; a letter only after a program that is known to take a
+secret with it (``programs.py``).
 """
 
 from __future__ import annotations
@@ -9,192 +9,131 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from logbraid.scrub import gates, keys
+from logbraid.scrub import gates, inside, keys, programs
 from logbraid.scrub.pairs import Lookup
 from logbraid.scrub.spans import Span
 
-_PROGRAMS: Final = {
-    "mysql": "-p+",
-    "mysqldump": "-p+",
-    "mysqladmin": "-p+",
-    "mysqlimport": "-p+",
-    "mariadb": "-p+",
-    "mariadb-dump": "-p+",
-    "sshpass": "-p",
-    "redis-cli": "-a",
-    "mongo": "-p",
-    "mongosh": "-p",
-    "mongodump": "-p",
-    "mongorestore": "-p",
-    "mongoexport": "-p",
-    "sqlcmd": "-P",
-    "bcp": "-P",
-    "isql": "-P",
-    "ldapsearch": "-w",
-    "ldapadd": "-w",
-    "ldapmodify": "-w",
-    "ldapwhoami": "-w",
-    "docker": "-p",
-    "podman": "-p",
-    "nerdctl": "-p",
-    "helm": "-p",
-    "az": "-p",
-    "oc": "-p",
-    "zip": "-P",
-    "unzip": "-P",
-    "7z": "-p+",
-    "7za": "-p+",
-    "mosquitto_pub": "-P",
-    "mosquitto_sub": "-P",
-    "ipmitool": "-P",
-    "snmpwalk": "-A",
-    "cqlsh": "-p",
-    "clickhouse-client": "-p",
-    "plink": "-pw",
-    "pscp": "-pw",
-    "psftp": "-pw",
-    "keytool": "-storepass",
-    "impala-shell": "-p",
-    "beeline": "-p",
-    "expect": "-p",
-    "winexe": "-P",
-    "evil-winrm": "-p",
-    "crackmapexec": "-p",
-    "netexec": "-p",
-    "nxc": "-p",
-    "hydra": "-p",
-    "rclone": "-p",
-    "sonar-scanner": "-p",
-    "kinit": "-p",
-    "openfortivpn": "-p",
-}
-_PAIRED: Final = {
-    "curl": ("-u", "--user", "-U", "--proxy-user", "--oauth2-bearer"),
-    "wget": (),
-    "http": ("-a", "--auth"),
-    "https": ("-a", "--auth"),
-    "smbclient": ("-U",),
-    "xh": ("-a",),
-    "lftp": ("-u",),
-    "rpcclient": ("-U",),
-    "net": ("-U",),
-    "yt-dlp": ("-p",),
-}
 _PROGRAM: Final = re.compile(
-    r"(?<![\w.-])(?:[\w./-]{0,64}/)?("
-    + "|".join(sorted(map(re.escape, [*_PROGRAMS, *_PAIRED]), key=len, reverse=True))
-    + r")(?:\.exe)?(?=[ \t])"
+    r"(?<![\w.-])(" + "|".join(sorted(map(re.escape, programs.FLAGS), key=len, reverse=True)) + r")"
+    r"(?:\.exe)?(?=[ \t\"'\\])"
 )
 _LONG: Final = re.compile(
-    r"(?<![\w-])--?([A-Za-z][\w.-]{1,63})(?:[ \t]{1,8}|\\?[\"'],?[ \t]{1,4})(\\?[\"'])?"
+    r"(?<![\w-])--?([A-Za-z][\w.-]{1,63})(?:[ \t]{1,8}|\\{0,3}[\"'],?[ \t]{1,4})"
 )
 _ARGUMENT: Final = re.compile(
-    r"(?:\\\"((?:[^\"\\]){0,512}+)\\\"|\"((?:[^\"\\]|\\.){0,512}+)\"|'([^']{0,512}+)'|([^\s\"';|&]{1,512}+))"
+    r"(\\{1,3}[\"'])((?:[^\"'\\]){0,512}+)\1|()\"((?:[^\"\\]|\\.){0,512}+)\"|()'([^']{0,512}+)'|()([^\s\"';|&]{1,512}+)"
 )
-_COMMAND_END: Final = re.compile(r"[\n;|]|&&")
-_NO_VALUE: Final = ("-", "|", ">", "<", "&", ";")
-_TWO: Final = re.compile(
-    r"(?i)(?<![\w-])(?:setx|setenv|ENV|ARG|fish_set|set -gx|set -x|rabbitmqctl (?:add_user|change_password)|htpasswd -\w{1,4} \S{1,128}|net user|vault kv put \S{1,128}|git config(?: --\w+)?|npm config set|aws configure set|config set|SET) +([\w.:/@-]{1,64}) +(?=\S)"
+_COMMAND_END: Final = re.compile(r"[\n;]|\|(?!\w)|&&")
+_PORTS: Final = re.compile(r"\d{1,5}(?::\d{1,5})?(?:/\w{3})?\Z|[\d.]{7,15}:\d")
+_ECHO: Final = re.compile(
+    r"(?:echo|printf)[ \t]+(?:-\w+[ \t]+)?(?:'%s(?:\\n)?'[ \t]+)?(?:\"([^\"\n]{1,256}+)\"|'([^'\n]{1,256}+)'|([^\s|\"']{1,256}+))[ \t]*\|"
+    r"[^|\n]{0,128}?(--password-stdin|--with-token|sudo -S|chpasswd|passwd|cryptsetup|--passphrase-fd|base64|gh auth)"
 )
+_MAX_COMMAND: Final = 2048
 
 
 def find_options(text: str, lookup: Lookup, spans: list[Span]) -> None:
     """Add the values of options that carry a secret."""
     for found in _LONG.finditer(text):
         _long_option(text, found, lookup, spans)
-    for program in _PROGRAM.finditer(text):
-        stop = _COMMAND_END.search(text, program.end())
-        end = stop.start() if stop is not None else len(text)
-        end = min(end, program.end() + 2048)
-        name = program.group(1)
-        if name in _PROGRAMS:
-            _letter(text, program.end(), end, _PROGRAMS[name], spans)
-        for option in _PAIRED.get(name, ()):
-            _user(text, program.end(), end, option, spans)
+
+
+def find_programs(text: str, lookup: Lookup, spans: list[Span]) -> None:
+    """Add what known programs take as a secret: by a letter, by its place, from a pipe."""
+    program = _PROGRAM.search(text)
+    while program is not None:
+        limit = program.end() + _MAX_COMMAND
+        stop = _COMMAND_END.search(text, program.end(), limit)
+        end = stop.start() if stop is not None else min(limit, len(text))
+        done = _command(text, program.end(), end, program.group(1), lookup, spans)
+        program = _PROGRAM.search(text, done)
+
+
+def find_piped(text: str, spans: list[Span]) -> None:
+    """Add what ``echo`` hands through a pipe to a program that reads a password."""
+    for found in _ECHO.finditer(text):
+        _piped(found, spans)
+
+
+def _piped(found: re.Match[str], spans: list[Span]) -> None:
+    group = found.lastindex if found.lastindex and found.lastindex < 4 else 0
+    group = next((number for number in (1, 2, 3) if found.group(number)), group)
+    value = found.group(group)
+    to = found.group(4)
+    if gates.is_placeholder(value) or (to == "base64" and ":" not in value):
+        return
+    colon = value.find(":") if to in {"chpasswd", "base64"} else -1
+    spans.append(Span(found.start(group) + colon + 1, found.end(group), "password"))
+
+
+def _command(text: str, start: int, end: int, name: str, lookup: Lookup, spans: list[Span]) -> int:
+    arguments = _arguments(text, start, end)
+    items = [name, *(text[first:last] for first, last in arguments)]
+    for at, span in argument_secrets(items, lookup):
+        if at:
+            first = arguments[at - 1][0]
+            spans.append(Span(first + span.start, first + span.end, span.kind))
+    return max(arguments[-1][1], start) if arguments else max(end, start)
+
+
+def _arguments(text: str, at: int, end: int) -> list[tuple[int, int]]:
+    """Return where the arguments between *at* and *end* stand, without their quotes."""
+    found: list[tuple[int, int]] = []
+    while at < end and len(found) < 128:
+        if text[at] in " \t\"',\\[]()":
+            if text[at] in "\"'" and at + 1 < end and text[at + 1] in ", \t])":
+                at += 1  # the quote that closes a program's name in a list
+                continue
+            if text[at] not in "\"'\\":
+                at += 1
+                continue
+        argument = _ARGUMENT.match(text, at, end)
+        if argument is None:
+            at += 1
+            continue
+        group = argument.lastindex or 0
+        found.append(argument.span(group))
+        at = max(argument.end(), at + 1)
+    return found
 
 
 def _long_option(text: str, found: re.Match[str], lookup: Lookup, spans: list[Span]) -> None:
     verdict = lookup(found.group(1))
-    if verdict is None or verdict.gate in (keys.SLOT, keys.CARD, keys.RANDOM):
+    if verdict is None or verdict.gate in (keys.SLOT, keys.CARD, keys.RANDOM, keys.DSN):
         return
-    quote = found.group(2)
-    first = found.end()
-    if quote is not None:
-        end = text.find(quote, first, first + 1024)
-        end = end if end >= 0 else len(text)
+    value = _ARGUMENT.match(text, found.end())
+    if value is None:
+        return
+    first, end = value.span(value.lastindex or 0)
+    end = first + len(text[first:end].rstrip(",)]"))
+    if option_is_secret(text[first:end], verdict):
+        _add(text, first, end, verdict, spans)
+
+
+def _add(text: str, first: int, end: int, verdict: keys.Verdict, spans: list[Span]) -> None:
+    if verdict.gate in (keys.COOKIE, keys.SET_COOKIE):
+        inside.find_cookies(text, first, end, spans, response=False)
+    elif verdict.gate == keys.AUTH:
+        inside.find_authorization(text, first, end, spans)
     else:
-        value = _ARGUMENT.match(text, first)
-        if value is None:
-            return
-        end = first + len(value.group().rstrip(",)]"))
-    value_text = text[first:end]
-    if value_text.startswith(_NO_VALUE) or gates.is_status(value_text + " x"):
-        return
-    if verdict.gate in (keys.AUTH, keys.AUTH_PAIR, keys.COOKIE, keys.SET_COOKIE, keys.DSN):
-        if gates.is_auth_word(value_text) or gates.is_placeholder(value_text):
-            return
-        if verdict.gate == keys.DSN or not any(map(str.isdigit, value_text)):
-            return
-    elif not gates.is_secret(value_text, verdict):
-        return
-    spans.append(Span(first, end, verdict.kind))
+        spans.append(Span(first, end, verdict.kind))
 
 
-def _letter(text: str, start: int, end: int, option: str, spans: list[Span]) -> None:
-    glued = option.endswith("+")
-    flag = option.rstrip("+")
-    at = text.find(f" {flag}", start, end)
-    while at >= 0:
-        first = at + 1 + len(flag)
-        if not glued:
-            first = _after_blank(text, first, end)
-        value = _ARGUMENT.match(text, first, end) if first > 0 else None
-        if value is not None and value.start() < value.end():
-            group = value.lastindex or 0
-            inner = value.group(group)
-            if (
-                not inner.startswith(_NO_VALUE)
-                and not gates.is_placeholder(inner)
-                and (not inner.isdigit() or len(inner) > 5)
-                and not re.match(r"\d+:\d+", inner)
-            ):
-                spans.append(Span(value.start(group), value.end(group), "password"))
-        at = text.find(f" {flag}", at + 2, end)
-
-
-def _after_blank(text: str, first: int, end: int) -> int:
-    at = first
-    while at < end and text[at] in " \t=":
-        at += 1
-    return at if at > first else -1
-
-
-def _user(text: str, start: int, end: int, option: str, spans: list[Span]) -> None:
-    at = text.find(f" {option}", start, end)
-    while at >= 0:
-        first = at + 1 + len(option)
-        while first < end and text[first] in " \t=":
-            first += 1
-        value = _ARGUMENT.match(text, first, end)
-        if value is not None and value.lastindex is not None:
-            span = _password_of(value.group(value.lastindex), value.start(value.lastindex))
-            if span is not None:
-                spans.append(span)
-        at = text.find(f" {option}", at + 2, end)
-
-
-def _password_of(value: str, start: int) -> Span | None:
-    """The password in ``user:password`` or ``user%password``."""
-    for sign in ":%,":
-        at = value.find(sign)
-        if at >= 0:
-            password = value[at + 1 :]
-            if password and not gates.is_placeholder(password):
-                return Span(start + at + 1, start + len(value), "password")
-            if at >= 12 and gates.is_shaped(value[:at]):
-                return Span(start, start + at, "password")
-            return None
-    return None
+def option_is_secret(value: str, verdict: keys.Verdict) -> bool:
+    """Tell whether *value* after an option of that *verdict* is its secret."""
+    if value.startswith(("-", "|", ">", "<", "&", ";")) or gates.is_masked(value):
+        return False
+    if verdict.gate in (keys.COOKIE, keys.SET_COOKIE):
+        return "=" in value
+    if verdict.gate in (keys.AUTH, keys.AUTH_PAIR, keys.TOKEN):
+        return (
+            any(map(str.isdigit, value))
+            and not gates.is_auth_word(value)
+            and not gates.is_path(value)
+        )
+    if value.isdigit():
+        return gates.is_secret_number(value[:30], verdict.kind)
+    return not gates.is_common(value) and gates.is_secret(value, verdict)
 
 
 def argument_secrets(items: list[str], lookup: Lookup) -> list[tuple[int, Span]]:
@@ -203,47 +142,100 @@ def argument_secrets(items: list[str], lookup: Lookup) -> list[tuple[int, Span]]
     program = ""
     for at, item in enumerate(items):
         name = item.rpartition("/")[2].removesuffix(".exe")
-        if name in _PROGRAMS or name in _PAIRED:
+        if name in programs.FLAGS:
             program = name
-            continue
-        if not item.startswith("-"):
-            continue
-        following = items[at + 1] if at + 1 < len(items) else ""
-        _argument(at, item, following, program, lookup, found)
+            _by_place(items, at, name, lookup, found)
+        elif item[:1] in {"-", "/"}:
+            following = items[at + 1] if at + 1 < len(items) else ""
+            _argument(items, at, following, program, lookup, found)
     return found
 
 
-def _argument(
-    at: int, item: str, following: str, program: str, lookup: Lookup, found: list[tuple[int, Span]]
+def _by_place(
+    items: list[str], at: int, name: str, lookup: Lookup, found: list[tuple[int, Span]]
 ) -> None:
-    option = _PROGRAMS.get(program, "")
-    flag = option.rstrip("+")
-    if (
-        flag
-        and item == flag
-        and not option.endswith("+")
-        and following
-        and not gates.is_placeholder(following)
-    ):
-        found.append((at + 1, Span(0, len(following), "password")))
-    elif (
-        option.endswith("+")
-        and item.startswith(flag)
-        and len(item) > len(flag)
-        and not item.startswith("--")
-    ):
-        found.append((at, Span(len(flag), len(item), "password")))
-    elif item in _PAIRED.get(program, ()):
-        span = _password_of(following, 0)
+    """A secret that stands at a known place after words: ``rabbitmqctl add_user bob x``."""
+    for place in programs.PLACES.get(name, ()):
+        words = [one for one in items[at + 1 :] if one[:1] != "-"]
+        if tuple(words[: len(place.words)]) != place.words or len(words) <= place.at:
+            continue
+        value = words[place.at]
+        if place.named:
+            verdict = lookup(words[place.at - 1])
+            if verdict is None or verdict.gate == keys.SLOT or not option_is_secret(value, verdict):
+                continue
+        if not gates.is_masked(value):
+            where = items.index(value, at + 1)
+            found.append((where, Span(0, len(value), "password")))
+
+
+def _argument(
+    items: list[str],
+    at: int,
+    following: str,
+    program: str,
+    lookup: Lookup,
+    found: list[tuple[int, Span]],
+) -> None:
+    item = items[at]
+    for flag in programs.FLAGS.get(program, ()):
+        span = _flagged(flag, item, following, items)
         if span is not None:
-            found.append((at + 1, span))
-    elif "=" not in item and len(item) > 2:
+            found.append((at + span[0], span[1]))
+            return
+        if flag.glued and item.startswith(flag.name) and not item.startswith("--"):
+            return
+    if "=" not in item and len(item) > 2 and item[0] == "-" and following and "[" not in item:
         verdict = lookup(item.lstrip("-"))
-        if verdict is None or verdict.gate in (keys.SLOT, keys.CARD, keys.RANDOM):
+        if verdict is None or verdict.gate in (keys.SLOT, keys.CARD, keys.RANDOM, keys.DSN):
             return
-        if following.startswith("-") or verdict.gate in (keys.COOKIE, keys.DSN, keys.SET_COOKIE):
-            return
-        if gates.is_secret(following, verdict) or (
-            following.isdigit() and gates.is_secret_number(following[:30], verdict.kind)
-        ):
-            found.append((at + 1, Span(0, len(following), verdict.kind)))
+        if option_is_secret(following, verdict):
+            added: list[Span] = []
+            _add(following, 0, len(following), verdict, added)
+            found.extend((at + 1, span) for span in added)
+
+
+def _flagged(
+    flag: programs.Flag, item: str, following: str, items: list[str]
+) -> tuple[int, Span] | None:
+    """Return how far on, and where in that argument, the secret of *flag* stands."""
+    if flag.only_with and flag.only_with not in items:
+        return None
+    value = following
+    offset = 0
+    if item != flag.name:
+        if not flag.glued or not item.startswith(flag.name) or item.startswith("--"):
+            return None
+        offset = len(flag.name)
+        value = item[offset:].lstrip("=")
+        offset = len(item) - len(value)
+    elif flag.glued == "only":
+        return None
+    step = 0 if item != flag.name else 1
+    if not value or value.startswith("-") or gates.is_masked(value):
+        return None
+    if flag.form == "cookie":
+        added: list[Span] = []
+        if "=" in value:
+            inside.find_cookies(value, 0, len(value), added, response=False)
+        return (step, Span(added[0].start, len(value), "cookie")) if added else None
+    if flag.form == "pair":
+        span = password_of(value, offset)
+        return (step, span) if span is not None else None
+    if _PORTS.match(value) and len(value) < 6 + 6 * (":" in value):
+        return None
+    return step, Span(offset, offset + len(value), "password")
+
+
+def password_of(value: str, start: int) -> Span | None:
+    """Return where the password stands in ``user:password`` or ``user%password``."""
+    for sign in ":%,":
+        at = value.find(sign)
+        if at >= 0:
+            password = value[at + 1 :]
+            if password and not gates.is_masked(password):
+                return Span(start + at + 1, start + len(value), "password")
+            if at >= 12 and gates.is_shaped(value[:at]):
+                return Span(start, start + at, "password")
+            return None
+    return None

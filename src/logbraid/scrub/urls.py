@@ -35,7 +35,8 @@ _HOOKS: Final = (
 def find_userinfo(text: str, spans: list[Span]) -> None:
     """Add the passwords of ``scheme://user:password@host`` and secrets that stand as the user."""
     at = text.find("://")
-    while at >= 0:
+    last_sign = text.rfind("@")
+    while 0 <= at < last_sign:
         first = at + 3
         token = _AUTHORITY_END.match(text, first)
         last = first

@@ -13,7 +13,11 @@ from logbraid.scrub.spans import Span
 
 
 class Format(NamedTuple):
-    """One row: a secret of *kind* begins with one of *heads* and matches *body* after it."""
+    """One row: a secret of *kind* begins with one of *heads* and matches *body* after it.
+
+    *cut*: the head alone tells, so a token that was cut off is told by it too. Without it the head
+    is a common word, and the rest must hold a digit and a letter.
+    """
 
     kind: str
     heads: tuple[str, ...]
@@ -90,10 +94,10 @@ FORMATS: Final = (
     Format(
         "api_key",
         ("sk-", "csk-"),
-        r"(?=[\w-]{0,300}\d)(?=[\w-]{0,300}[A-Za-z])[A-Za-z0-9][\w-]{18,300}+",
+        r"[A-Za-z0-9][\w-]{18,300}+",
         cut=False,
     ),
-    Format("api_key", ("sk_",), r"(?=\w{0,300}\d)[A-Za-z0-9]\w{23,300}+", cut=False),
+    Format("api_key", ("sk_",), r"[A-Za-z0-9]\w{23,300}+", cut=False),
     Format("google_key", ("AIza",), rf"{_URL}{{33,60}}+"),
     Format("google_token", ("ya29.",), r"[\w.-]{18,3000}+"),
     Format("google_token", ("1//0",), r"[\w-]{30,300}+"),
@@ -151,7 +155,7 @@ FORMATS: Final = (
     Format(
         "voyage_key",
         ("pa-",),
-        rf"(?=[\w-]{{0,60}}[A-Z])(?=[\w-]{{0,60}}\d){_URL}{{40,60}}+",
+        rf"{_URL}{{40,60}}+",
         cut=False,
     ),
     Format("jina_key", ("jina_",), rf"{_URL}{{40,80}}+"),
@@ -159,7 +163,7 @@ FORMATS: Final = (
     Format(
         "resend_key",
         ("re_",),
-        rf"(?=\w{{0,60}}\d)(?=\w{{0,60}}[A-Z]){_ALNUM}{{8,12}}_{_ALNUM}{{20,40}}+",
+        rf"{_ALNUM}{{8,12}}_{_ALNUM}{{20,40}}+",
         cut=False,
     ),
     Format("posthog_key", ("phx_",), rf"{_ALNUM}{{30,60}}+"),
@@ -182,16 +186,14 @@ FORMATS: Final = (
     Format("readme_key", ("rdme_",), rf"{_ALNUM}{{60,80}}+"),
     Format("prefect_key", ("pnu_", "pnb_"), rf"{_ALNUM}{{30,60}}+"),
     Format("airtable_token", ("pat",), rf"{_ALNUM}{{14}}\.{_HEX}{{64}}", cut=False),
-    Format(
-        "fireworks_key", ("fw_",), rf"(?=\w{{0,40}}\d){_ALNUM}{{22,40}}(?![A-Za-z0-9])", cut=False
-    ),
+    Format("fireworks_key", ("fw_",), rf"{_ALNUM}{{22,40}}(?![A-Za-z0-9])", cut=False),
     Format(
         "cratesio_token",
         ("cio",),
-        rf"(?=[a-z]{{0,6}}[A-Z0-9]){_ALNUM}{{32}}(?![A-Za-z0-9])",
+        rf"{_ALNUM}{{32}}(?![A-Za-z0-9])",
         cut=False,
     ),
-    Format("dropbox_token", ("sl.",), rf"(?=[\w.-]{{0,60}}\d){_URL}[\w.-]{{60,2000}}+", cut=False),
+    Format("dropbox_token", ("sl.",), rf"{_URL}[\w.-]{{60,2000}}+", cut=False),
     Format("fly_token", ("fo1_", "FlyV1"), r"[\w =,+/-]{40,1000}+", cut=False),
     Format("jfrog_key", ("AKCp",), rf"{_ALNUM}{{60,80}}+"),
     Format(
@@ -213,7 +215,7 @@ FORMATS: Final = (
             "np_live_",
             "oy2",
         ),
-        r"(?=\w{0,80}\d)[\w-]{24,120}+",
+        r"[\w-]{24,120}+",
         cut=False,
     ),
 )
@@ -229,14 +231,14 @@ _CUT_LEFT: Final = 4
 """So many characters after a head suffice at the end of a text that was cut."""
 
 
-def _rows() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
-    rows: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+def _rows() -> dict[str, list[tuple[str, re.Pattern[str], bool]]]:
+    rows: dict[str, list[tuple[str, re.Pattern[str], bool]]] = {}
     for head in _HEADS:
         for row in FORMATS:
             for own in row.heads:
                 if head.startswith(own):
                     pattern = re.compile(re.escape(own) + row.body)
-                    rows.setdefault(head, []).append((row.kind, pattern))
+                    rows.setdefault(head, []).append((row.kind, pattern, row.cut))
     return rows
 
 
@@ -254,6 +256,9 @@ _JWT_HEAD: Final = re.compile(
     r"eyJ(?:hbGciOi|0eXAiOi|raWQiOi|jdHkiOi|lbmMiOi|4NXQi|qa3Ui|hcHAiOi)[A-Za-z0-9_-]{0,8192}+"
     r"(?:\.[A-Za-z0-9_-]{0,16384}+){0,4}\Z"
 )
+_DIGIT: Final = re.compile(r"\d")
+_LETTER: Final = re.compile(r"[A-Za-z]")
+_PART: Final = re.compile(r"[A-Za-z0-9_-]*+")
 _TELEGRAM: Final = re.compile(r"AA[\w-]{31,35}+")
 _DISCORD: Final = re.compile(
     r"(?<![\w.-])[MNO][A-Za-z0-9_-]{22,27}\.[\w-]{6}\.[\w-]{27,44}+(?![\w.-])"
@@ -283,17 +288,33 @@ def find_in_run(text: str, raw: bytes, start: int, end: int, spans: list[Span]) 
 
 def _find_heads(text: str, start: int, end: int, spans: list[Span]) -> None:
     at = start
+    no_jwt_until = 0
     while True:
         head = _HEAD.search(text, at, end)
         if head is None:
             return
-        at = head.start() + 1
-        for kind, pattern in _ROWS[head.group()]:
-            found = pattern.match(text, head.start())
-            if found is not None:
-                spans.append(Span(found.start(), found.end(), kind))
-                at = found.end()
+        first = head.start()
+        name = head.group()
+        at = first + 1
+        if name == "eyJ":
+            if first < no_jwt_until:
+                continue
+            part = _PART.match(text, first)
+            no_jwt_until = part.end() if part is not None else at
+            if not text.startswith(".", no_jwt_until):
+                continue  # no later head in this part can begin a JWT either
+        for kind, pattern, sure in _ROWS[name]:
+            found = pattern.match(text, first)
+            if found is None:
+                continue
+            at = found.end()
+            if sure or _is_mixed(text[first + len(name) : at]):
+                spans.append(Span(first, at, kind))
                 break
+
+
+def _is_mixed(body: str) -> bool:
+    return _DIGIT.search(body) is not None and _LETTER.search(body) is not None
 
 
 def find_telegram(text: str, raw: bytes, spans: list[Span]) -> None:

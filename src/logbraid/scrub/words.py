@@ -324,9 +324,10 @@ CARD_WORDS: Final = frozenset(
 
 SLOTS: Final = frozenset(
     (
-        "value|val|v|values|old|new|old value|new value|before|after|previous|"
-        "previous value|current|current value|default|input|input value|content|data|"
-        "text|string value|value string"
+        "value|val|v|values|old|new|old value|new value|before|after|previous|previous value|current|"
+        "current value|default|input|input value|content|data|text|string value|value string|"
+        "parameter value|attribute value|setting value|header value|env value|variable value|"
+        "field value|option value|param value|raw value|old val|new val|from|to|rows|records"
     ).split("|")
 )
 """Names of a value whose own name stands beside it: ``{"name": "x", "value": "y"}``."""

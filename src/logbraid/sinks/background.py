@@ -71,10 +71,15 @@ class BackgroundSink:
     def _make_empty(self) -> None:
         self._lock = threading.RLock()
         self._queue: deque[Item] = deque()
-        self._queued = 0  # bytes of lines that were put and are not written yet
-        self._put = 0  # lines, ever
-        self._done = 0  # lines, ever: written or dropped
-        self._unannounced = 0
+        # All that follow only grow. Those of who logs change under the lock; the writer's own
+        # without it, since a signal handler may wait for the writer in a thread that holds it.
+        self._put = 0  # lines
+        self._put_bytes = 0
+        self._dropped = 0
+        self._dropped_bytes = 0
+        self._written = 0  # by the writer, and so the next two
+        self._written_bytes = 0
+        self._announced = 0  # of those dropped
         self._idle = False
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._accepts = False
@@ -90,7 +95,8 @@ class BackgroundSink:
             self._write_directly((line, tenant, day))
             return
         with self._lock:
-            if self._queued + size <= self._limit or not self._queued:
+            queued = self._put_bytes - self._dropped_bytes - self._written_bytes
+            if queued + size <= self._limit or not queued:
                 self._append((line, tenant, day), size)
                 return
         self._write_when_full((line, tenant, day), size)
@@ -100,7 +106,7 @@ class BackgroundSink:
 
         Each statement stands alone: a signal handler that logs in between finds the sums right.
         """
-        self._queued += size
+        self._put_bytes += size
         self._put += 1
         self._queue.append(item)
         if self._idle:
@@ -115,7 +121,7 @@ class BackgroundSink:
         while True:
             with self._lock:
                 # The writer itself must not wait: it is the one that makes room
-                if not self._queued or self._queued + size <= self._limit or self._is_writer():
+                if self._has_room(size) or self._is_writer():
                     self._append(item, size)
                     return
             time.sleep(nap)  # signals are served meanwhile, and no lock is held that a fork needs
@@ -128,18 +134,32 @@ class BackgroundSink:
         """Drop the oldest lines until *item* fits; the item itself if what is left is under way."""
         dropped = 0
         with self._lock:
-            while self._queue and self._queued + size > self._limit:
-                self._queued -= len(self._queue.popleft()[0])
+            while not self._has_room(size):
                 dropped += 1
-            if not self._queued or self._queued + size <= self._limit:
-                self._append(item, size)
+                try:
+                    oldest = self._queue.popleft()
+                except IndexError:
+                    self._put += 1
+                    self._dropped += 1
+                    break
+                self._dropped_bytes += len(oldest[0])
+                self._dropped += 1
             else:
-                self._put += 1
-                dropped += 1
-            self._done += dropped
-            self._unannounced += dropped
+                self._append(item, size)
         if dropped:
             self._health.drop("queue_full", sink=self.name, lines=dropped)
+
+    @property
+    def queued_bytes(self) -> int:
+        """The bytes of the lines that were put and are not written yet, at most the limit."""
+        return self._put_bytes - self._dropped_bytes - self._written_bytes
+
+    def _has_room(self, size: int) -> bool:
+        queued = self.queued_bytes
+        return not queued or queued + size <= self._limit
+
+    def _left(self) -> int:
+        return self._put - self._dropped - self._written
 
     def _is_writer(self) -> bool:
         return threading.get_ident() == self._writer
@@ -180,22 +200,21 @@ class BackgroundSink:
     def _write_batch(self) -> bool:
         """Write some of the queue, or sleep until there is something; False: it is over."""
         items, size = self._take()
-        if not items and not self._unannounced:
+        if not items and self._announced == self._dropped:
             if self._closed:
                 return False
-            with self._lock:
-                self._idle = not self._queue
-            if self._idle:
+            self._idle = True  # first, then a look: whoever puts after it sees that we sleep
+            if not self._queue:
                 self._wake.get()
+            self._idle = False
             return True
         try:
             gap = self._gap(items)
             for outlet in self._outlets:
                 outlet.deliver([*gap, *items])
         finally:
-            with self._lock:
-                self._queued -= size
-                self._done += len(items)
+            self._written_bytes += size
+            self._written += len(items)
         return True
 
     def _take(self) -> tuple[list[Item], int]:
@@ -209,9 +228,8 @@ class BackgroundSink:
 
     def _gap(self, items: Sequence[Item]) -> list[Item]:
         """Return the line that tells of dropped lines, if there were any since the last one."""
-        with self._lock:
-            dropped = self._unannounced
-            self._unannounced -= dropped
+        dropped = self._dropped - self._announced
+        self._announced += dropped
         if not dropped or self._announce is None:
             return []
         try:
@@ -253,7 +271,7 @@ class BackgroundSink:
         deadline = time.monotonic() + timeout_seconds
         target = self._put
         nap = 0.0002
-        while self._done < target:
+        while self._written + self._dropped < target:
             if self._is_writer() or time.monotonic() >= deadline:
                 return False
             time.sleep(nap)
@@ -262,16 +280,15 @@ class BackgroundSink:
 
     def _finish(self) -> None:
         """At exit: write what is queued, for two seconds, and from then on without the thread."""
-        if self._done < self._put:
+        if self._left():
             self._start()
         self._direct = True
         self._accepts = False
         if self._drain(DRAIN_SECONDS):
             return
         self._closed = True  # who logs now would wait for a reader that does not read
-        with self._lock:
-            left = self._put - self._done
-            self._queue.clear()
+        left = self._left()
+        self._queue.clear()
         self._health.drop("shutdown", sink=self.name, lines=left)
         self._health.complain(f"sink {self.name}", f"{left} lines were not written in time at exit")
 

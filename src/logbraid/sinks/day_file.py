@@ -9,14 +9,11 @@ Not here: which file that is, and how it was opened.
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable
 from typing import Final
 
-from logbraid.sinks.descriptor import Descriptor
+from logbraid.sinks.descriptor import Descriptor, is_torn
 
 LOOK_AGAIN_SECONDS: Final = 1.0
-_SETTLE_SECONDS: Final = 0.001
 
 
 class DayFile(Descriptor):
@@ -49,23 +46,3 @@ class DayFile(Descriptor):
     def close(self) -> None:
         """Close the descriptor."""
         os.close(self.fd)
-
-
-def is_torn(fd: int, *, sleep: Callable[[float], None] = time.sleep) -> bool:
-    """Tell whether the file's last line has no end.
-
-    A line that another process is writing right now looks the same for some microseconds: so a
-    file that has grown a millisecond later is not torn.
-    """
-    size, end = _end(fd)
-    if end in (b"", b"\n"):
-        return False
-    sleep(_SETTLE_SECONDS)
-    return _end(fd) == (size, end)
-
-
-def _end(fd: int) -> tuple[int, bytes]:
-    size = os.fstat(fd).st_size
-    if size == 0 or not hasattr(os, "pread"):
-        return size, b""
-    return size, os.pread(fd, 1, size - 1)

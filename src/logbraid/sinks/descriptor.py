@@ -12,14 +12,16 @@ from __future__ import annotations
 
 import os
 import select
+import time
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import Final
 
 _poll = getattr(select, "poll", None)  # not on Windows
 _POLLOUT: Final[int] = getattr(select, "POLLOUT", 4)
 _NEWLINE: Final = 10
+_SETTLE_SECONDS: Final = 0.001
 
 SLICE_SECONDS: Final = 0.5
 """How long one wait for room lasts before signals and the state of the pipe are looked at anew."""
@@ -83,3 +85,23 @@ def is_writable(fd: int, timeout_seconds: float) -> bool:
     poll = _poll()
     poll.register(fd, _POLLOUT)
     return bool(poll.poll(timeout_seconds * 1000))
+
+
+def is_torn(fd: int, *, sleep: Callable[[float], None] = time.sleep) -> bool:
+    """Tell whether the file's last line has no end.
+
+    A line that another process is writing right now looks the same for some microseconds: so a
+    file that has grown a millisecond later is not torn.
+    """
+    size, end = _end(fd)
+    if end in (b"", b"\n"):
+        return False
+    sleep(_SETTLE_SECONDS)
+    return _end(fd) == (size, end)
+
+
+def _end(fd: int) -> tuple[int, bytes]:
+    size = os.fstat(fd).st_size
+    if size == 0 or not hasattr(os, "pread"):
+        return size, b""
+    return size, os.pread(fd, 1, size - 1)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from logbraid import inside
 from logbraid.health import health
-from logbraid.sinks.sink import Sink, guard, runs_foreign_code
+from logbraid.sinks.sink import Sink, guard, lost, runs_foreign_code
 
 Deliver = Callable[[bytes, str | None, str], None]
 
@@ -17,8 +17,14 @@ def fan_out(sinks: Sequence[Sink]) -> Deliver:
     written = health.written.advance
 
     def to_one(line: bytes, tenant: str | None, day: str) -> None:
-        if only(line, tenant, day):
-            written()
+        # what guard() does, here too: most processes have one sink, and a call is a call
+        try:
+            write(line, tenant, day)
+        except Exception as error:  # noqa: BLE001 - as there
+            lost(only, error)
+            return
+        written_there()
+        written()
 
     def to_all(line: bytes, tenant: str | None, day: str) -> None:
         reached = [deliver(line, tenant, day) for deliver in guarded]
@@ -36,5 +42,7 @@ def fan_out(sinks: Sequence[Sink]) -> Deliver:
         return noted
     if len(guarded) != 1:
         return to_all
-    only = guarded[0]
+    only = sinks[0]
+    write = only.write
+    written_there = health.figures(only.name).written.advance
     return to_one

@@ -62,14 +62,19 @@ def guard(sink: Sink) -> Callable[[bytes, str | None, str], bool]:
         try:
             write(line, tenant, day)
         except Exception as error:  # noqa: BLE001 - a sink may be anyone's callable
-            health.drop(reason_of(error), sink=sink.name)
-            if not isinstance(error, SinkClosedError):  # that was told when it closed
-                health.complain(f"sink {sink.name}", error)
+            lost(sink, error)
             return False
         written()
         return True
 
     return deliver
+
+
+def lost(sink: Sink, error: Exception) -> None:
+    """Count a line that *sink* did not take because of *error*, and tell of it."""
+    health.drop(reason_of(error), sink=sink.name)
+    if not isinstance(error, SinkClosedError):  # that was told when it closed
+        health.complain(f"sink {sink.name}", error)
 
 
 def runs_foreign_code(sink: Sink) -> bool:

@@ -14,6 +14,7 @@ import errno
 import io
 import json
 import os
+import stat
 import sys
 import threading
 from collections import deque
@@ -23,7 +24,7 @@ from typing import Final, TextIO
 from logbraid.health import Health, health
 from logbraid.process import renew_after_fork
 from logbraid.sinks.batch import Item
-from logbraid.sinks.descriptor import Descriptor
+from logbraid.sinks.descriptor import Descriptor, is_torn
 from logbraid.sinks.pipe_lock import PipeLock, is_fifo
 from logbraid.sinks.sink import SinkClosedError, reason_of
 
@@ -79,6 +80,7 @@ class StdoutSink:
             self._health.complain(f"sink {self.name}", error)
         if is_fifo(self._descriptor.fd):
             return self._write_guarded
+        self._descriptor.torn = _ends_torn(self._descriptor.fd)
         return self._write_plain
 
     def _write_plain(self, line: bytes, tenant: str | None, day: str) -> None:  # noqa: ARG002
@@ -251,6 +253,20 @@ def _descriptor_of(stream: TextIO | None) -> int | None:
     except (OSError, ValueError):
         return None
     return fd
+
+
+def _ends_torn(fd: int) -> bool:
+    """Tell whether *fd* is a file that someone who was killed left in the middle of a line."""
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return False
+        readable = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return is_torn(readable)
+    finally:
+        os.close(readable)
 
 
 def _in_ascii(text: str) -> str:

@@ -1,0 +1,39 @@
+"""Every test leaves the process as it found it: libraries, levels, hooks and context."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from logbraid import configure
+from logbraid.context import EMPTY, bound
+
+
+def _loguru_core() -> Any:
+    loguru: Any = sys.modules.get("loguru")
+    return None if loguru is None else loguru.logger._core
+
+
+@pytest.fixture(autouse=True)
+def _leave_as_found() -> Iterator[None]:
+    """End what a test left configured, and put back what it added to the libraries."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    core = _loguru_core()
+    sinks = None if core is None else (dict(core.handlers), core.min_level)
+    bound.set(EMPTY)
+    yield
+    if configure._current is not None:
+        configure._current.close()
+    bound.set(EMPTY)
+    structlog.contextvars.clear_contextvars()
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    if sinks is not None:
+        core.handlers, core.min_level = sinks
