@@ -162,6 +162,7 @@ def both(
 )
 @example("default", 20, "app", "e", {"name": "password", "value": "hunter2secret"}, {}, {})
 @example("default", 20, "app", "e", {"key": "x", "value": {"a": 1}}, {}, {"tool": "t"})
+@example("default", 20, "app", "e", {"x" * 600: 1}, {"y" * 200: {"z" * 600: 1}}, {})
 @example("tight", 20, "app", "e", {"a": [SECRETS[1]] * 3}, {}, {})
 @example("tight", 20, "app", "x" * 65, {"note": "y" * 64}, {}, {})
 @example("told", 20, "app", "e", {"region": "us"}, {}, {"region": "mars"})

@@ -30,6 +30,10 @@ def log_of(**fields: Any) -> BoundLogger:
     return logbraid.get_logger("door", **fields)
 
 
+def fail(text: str) -> None:
+    raise ValueError(text)
+
+
 def test_get_logger_gives_a_structlog_bound_logger_and_never_the_lazy_proxy() -> None:
     assert isinstance(log_of(), structlog.BoundLoggerBase)
     assert type(log_of()) is BoundLogger
@@ -128,7 +132,7 @@ def test_the_async_twins_write_before_they_return(method: str, captured: Capture
 def test_aexception_has_the_exception_that_is_being_handled(captured: CapturedLogs) -> None:
     async def go() -> None:
         try:
-            raise ValueError("async")
+            fail("async")
         except ValueError:
             await log_of().aexception("failed")
         await log_of().alog("error", "alog", a=1)
@@ -194,12 +198,12 @@ def test_an_event_that_is_no_text_is_shown(captured: CapturedLogs) -> None:
 def test_every_form_of_exc_info_means_the_same(captured: CapturedLogs) -> None:
     log = log_of()
     try:
-        raise ValueError("told")
+        fail("told")
     except ValueError as error:
         log.exception("exception")
-        log.error("true", exc_info=True)
-        log.error("one", exc_info=error)
-        log.error("tuple", exc_info=(ValueError, error, error.__traceback__))
+        log.warning("true", exc_info=True)
+        log.warning("one", exc_info=error)
+        log.warning("tuple", exc_info=(ValueError, error, error.__traceback__))
         log.warning("on warning", exc_info=1)
     assert [one["error_message"] for one in captured] == ["told"] * 5
     assert [one["error_type"] for one in captured] == ["ValueError"] * 5
@@ -332,7 +336,7 @@ def test_loggers_bound_before_configuration_reach_us_scrubbed() -> None:
         old.info("old %s", 1, password="hunter2secret")
         old.bind(b=2).warning("bound further")
         try:
-            raise ValueError("told")
+            fail("told")
         except ValueError:
             old.exception("failed")
     assert captured.events == ["lazy", "old 1", "bound further", "failed"]

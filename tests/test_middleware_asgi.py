@@ -725,6 +725,36 @@ def test_websocket_that_raises_has_the_code_its_server_sends(
     assert (line["status"], line["level"], line["error_type"]) == (status, "error", "ValueError")
 
 
+@pytest.mark.parametrize(("accepts", "status"), [(True, 1000), (False, 500)])
+def test_websocket_that_nobody_closed_has_the_code_its_server_sends(
+    sink: MemorySink, accepts: bool, status: int
+) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if accepts:
+            await send({"type": "websocket.accept"})
+
+    socket_client().call(TracingMiddleware(app))
+    assert the_access_line(sink)["status"] == status
+
+
+def test_websocket_whose_client_is_gone_has_the_code_of_a_broken_connection(
+    sink: MemorySink,
+) -> None:
+    class Gone(Client):
+        async def send(self, message: Message) -> None:
+            if message["type"] == "websocket.send":
+                raise OSError("gone")
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.send", "text": "hi"})
+
+    with pytest.raises(OSError, match="gone"):
+        Gone(type="websocket", path="/ws").call(TracingMiddleware(app))
+    line = the_access_line(sink)
+    assert (line["status"], line["level"], line["client_disconnected"]) == (1006, "info", True)
+
+
 # Served by uvicorn
 
 
@@ -904,6 +934,20 @@ def test_websocket_served_keeps_the_context_and_gives_back_the_id(sink: MemorySi
     assert (line["method"], line["status"], line["path"]) == ("WEBSOCKET", 1000, "/ws?a=1")
     assert line["request_id"] == heard["request_id"] == request_id
     assert (line["route"], line["bytes_out"]) == ("/ws", 2)
+
+
+def test_websocket_whose_client_drops_the_connection_gives_one_line(sink: MemorySink) -> None:
+    async def vanish(host: str) -> None:
+        headers = {"authorization": "acme"}
+        chat = await websockets.connect(f"ws://{host}/ws", additional_headers=headers)
+        chat.transport.abort()
+        await chat.wait_closed()
+
+    with served(TracingMiddleware(shop())) as host:
+        asyncio.run(vanish(host))
+    line = the_access_line(sink)
+    assert (line["level"], line["tenant_id"]) == ("info", "acme")
+    assert line["status"] in {1005, 1006}
 
 
 def test_mounted_route_and_middleware_that_binds_in_a_copy_are_in_the_line(

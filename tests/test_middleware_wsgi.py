@@ -333,6 +333,19 @@ def test_body_that_is_never_closed_gets_its_line_when_it_is_collected(sink: Memo
     assert "user_id" not in line
 
 
+def test_body_collected_while_a_step_of_its_request_runs_still_has_its_line(
+    sink: MemorySink,
+) -> None:
+    def app(environ: Any, start_response: Any) -> Iterable[bytes]:
+        bind_context(tenant_id="acme")
+        return hello(environ, start_response)
+
+    body = Server().begin(TracingWSGIMiddleware(app))
+    body._exchange.context.run(body._exchange.finish)
+    body.close()
+    assert the_access_line(sink)["tenant_id"] == "acme"
+
+
 def test_close_that_raises_is_told_and_raised_on(sink: MemorySink) -> None:
     class Body:
         def __iter__(self) -> Iterator[bytes]:

@@ -391,6 +391,19 @@ def test_line_logged_by_a_nested_call_of_a_replaced_stream_comes_after(health: H
     assert stream.getvalue() == '{"outer":1}\n{"inner":1}\n'
 
 
+def test_stream_that_logs_what_it_is_given_comes_to_an_end(health: Health) -> None:
+    class Logging(io.StringIO):
+        def write(self, text: str) -> int:
+            put(sink, b'{"about":"a line"}\n')
+            return super().write(text)
+
+    stream = Logging()
+    sink = StdoutSink(stream, health=health)
+    put(sink, b'{"outer":1}\n')
+    assert stream.getvalue() == '{"outer":1}\n{"about":"a line"}\n'
+    assert health.snapshot().dropped == {"reentrant": 1}
+
+
 def test_nested_lines_are_bounded_and_counted(health: Health) -> None:
     class Endless(io.StringIO):
         calls = 0

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Final, Self, TextIO, Unpack
@@ -103,16 +103,17 @@ class _Assembly:
         self.takeover: Takeover | None = None
         self.switches = DebugSwitches((AgnoSwitch(), *resolved.settings.sdk_debug))
         self.level_file: LevelFile | None = None
-        self._unlisten = levels.listen(self.switches.apply)
+        self._unlisten: Callable[[], None] | None = None
 
     def start(self, takeover: Takeover | None) -> None:
         """Let records through."""
         settings = self.resolved.settings
+        self._unlisten = levels.listen(self.switches.apply)
         levels.configure(settings.level, settings.levels)
         pipeline.activate(self.pipeline)
         self.takeover = Takeover() if takeover is None else takeover
         self.takeover.check()
-        self.pipeline.on_settle.append(self.takeover.check)
+        self.pipeline.on_settle[:] = [self.takeover.check]
         if settings.level_file is not None:
             self.level_file = LevelFile(settings.level_file, levels.set)
             self.level_file.start()
@@ -124,7 +125,8 @@ class _Assembly:
         """Let go of what another configuration would bring anew."""
         if self.level_file is not None:
             self.level_file.stop()
-        self._unlisten()
+        if self._unlisten is not None:
+            self._unlisten()
         for queue in self._queues():
             queue.remove_sigterm()
 
@@ -175,7 +177,7 @@ def _assemble(resolved: Resolved, sinks: list[Sink], *, keep: bool = False) -> _
 def capture(changes: SettingsChanges) -> Iterator[None]:
     """Put *changes* in force with no output but their ``sinks``, and afterwards what was before."""
     global _current  # noqa: PLW0603 - as above
-    before = _current
+    before, root, named = _current, levels.root, levels.named
     resolved = resolve(None, changes, {})
     sinks: list[Sink] = [FunctionSink(function) for function in resolved.settings.sinks]
     captured = _assemble(resolved, sinks, keep=True)
@@ -188,6 +190,7 @@ def capture(changes: SettingsChanges) -> Iterator[None]:
             captured.stop()
             _current = before
             before.start(before.takeover)
+            levels.configure(root, named)
 
 
 def _layers(settings: Settings) -> tuple[list[Layer], Any]:

@@ -156,6 +156,7 @@ class FastPath:
             self._ordinary.clear()
         known = (
             type(name) is str
+            and len(name) <= MAX_KEY_CHARS
             and name.isidentifier()
             and name not in _UNORDINARY
             and self._scrubber.name_is_plain(name)

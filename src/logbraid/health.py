@@ -8,6 +8,7 @@ the class of an error, never its text, because that text may be the secret we we
 from __future__ import annotations
 
 import os
+import select
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ from logbraid.process import renew_after_fork
 
 COMPLAINT_INTERVAL_SECONDS: Final = 60.0
 _STDERR: Final = 2
+_PATIENCE_SECONDS: Final = 0.1
 
 # Cached at import: at interpreter shutdown a module's globals may already be gone.
 _write = os.write
@@ -218,6 +220,8 @@ def say(text: str) -> None:
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
     )
     try:
+        if os.name != "nt" and not select.select([], [_STDERR], [], _PATIENCE_SECONDS)[1]:
+            return  # a pipe that nobody empties: a complaint must not hold up the application
         _write(_STDERR, f"logbraid: {safe}\n".encode("utf-8", "replace"))
     except OSError:
         return  # there is no one left to tell

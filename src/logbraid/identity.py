@@ -7,11 +7,13 @@ different ones different, so files, labels and questions work as before.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from logbraid.health import health
 from logbraid.record import CONTEXT_ORDER
-from logbraid.scrub import Scrubber
+
+if TYPE_CHECKING:
+    from logbraid.scrub import Scrubber
 
 _MAX_REMEMBERED: Final = 4096
 

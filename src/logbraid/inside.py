@@ -11,6 +11,7 @@ thread's stack counts for nothing. So greenlets, which share a thread, do not se
 
 from __future__ import annotations
 
+import os
 import sys
 from threading import get_ident
 from types import FrameType
@@ -20,6 +21,9 @@ MAX_DEPTH: Final = 2
 
 frames: Final[dict[int, list[FrameType]]] = {}
 """Per thread, the frames of calls on their way: empty nearly always, and read by the fast path."""
+
+if hasattr(os, "register_at_fork"):  # the other threads of the parent do not exist in a child
+    os.register_at_fork(after_in_child=frames.clear)
 
 
 def enter() -> int:

@@ -27,8 +27,10 @@ def merge(
     context: dict[str, Any] = {}
     for layer in layers:
         context.update((name, value) for name, value in layer.items() if not _is_unset(value))
+    for name in _IDS & context.keys():  # others than us may have bound a number, or rubbish
+        context[name] = _checked(context[name])
     fields: dict[str, Any] = {}
-    bound_tenant = _checked(context.get("tenant_id"))
+    bound_tenant = context.get("tenant_id")
     for call in calls:
         for name, value in call.items():
             if name in _IDS:

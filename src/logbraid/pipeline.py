@@ -40,9 +40,8 @@ from logbraid.merge import merge
 from logbraid.normalise import LOOK_AHEAD, Normaliser
 from logbraid.process import renew_after_fork
 from logbraid.record import NOTES, Plain, Record, level_word
-from logbraid.scrub import Scrubber
 from logbraid.settings import Settings
-from logbraid.sinks.fan_out import fan_out
+from logbraid.sinks.fan_out import fan_out, noting
 from logbraid.sinks.sink import Sink
 from logbraid.sinks.stdout import StdoutSink
 from logbraid.truncate import truncate_fields
@@ -73,6 +72,8 @@ class Pipeline:
         layers: Sequence[Layer] = (),
         layers_are_idle: Callable[[], bool] | None = None,
     ) -> None:
+        from logbraid.scrub import Scrubber  # noqa: PLC0415 - its patterns cost an import 60 ms
+
         self.settings = settings
         self.sinks = tuple(sinks)
         self.layers = tuple(layers)
@@ -89,8 +90,10 @@ class Pipeline:
         }
         self.ids = SafeIds(self.scrubber)
         self._deliver = fan_out(self.sinks)
+        self._deliver_short = noting(self.sinks, self._deliver)
         self.fastpath = FastPath(self)
         self.detour = True
+        self.has_served = False
         renew_after_fork(self._renew)
 
     def _renew(self) -> None:
@@ -111,7 +114,7 @@ class Pipeline:
             return False
         if line is None:
             return False
-        self._deliver(*line)
+        self._deliver_short(*line)
         return True
 
     def emit(self, record: Record) -> None:
@@ -204,7 +207,8 @@ class Pipeline:
             context["tenant_id"] = self.settings.tenant
         fields = {**{n: v for n, v in self.settings.fields.items() if n not in context}, **fields}
         if self.settings.callsite and record.callsite is not None:
-            fields.update(zip(("module", "function", "lineno"), record.callsite, strict=True))
+            names = ("module", "function", "lineno")
+            fields = {**fields, **dict(zip(names, record.callsite, strict=True)), **record.fields}
         return context, fields
 
     def context_parts(self, counts: dict[str, int]) -> tuple[dict[str, str], dict[str, Any]]:
@@ -292,6 +296,7 @@ class Unconfigured:
     """
 
     detour = True
+    has_served = True
 
     def __init__(self) -> None:
         self._pipeline: Pipeline | None = None
@@ -368,5 +373,6 @@ def enabled(level: int, logger: str) -> bool:
 
 def first_request() -> None:
     """Look around before the first record of a server that was configured after us."""
-    if active.detour:
+    if active.detour or not active.has_served:
+        active.has_served = True
         active.settle()

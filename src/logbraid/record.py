@@ -10,6 +10,7 @@ stack``) and notes about the line itself (``truncated scrubbed level_name ...``)
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType, TracebackType
@@ -45,6 +46,13 @@ NOTES: Final = ("truncated", "scrubbed", "level_name", "format_error", "reentran
 
 ENVELOPE: Final = frozenset((*HEAD, "exception", "stack", *NOTES))
 """Names that are ours: a caller's field of that name is written with a trailing ``_``."""
+
+
+def level_name(level: int) -> str | None:
+    """Return the own name of *level* where it is none of the five: ``trace``, ``level 25``."""
+    if level in LEVEL_WORDS:
+        return None
+    return "trace" if level == TRACE else logging.getLevelName(level).lower()
 
 
 def level_word(level: int) -> str:

@@ -124,7 +124,8 @@ def to_record(record: logging.LogRecord, *, admitted: bool = False) -> Record:
         time_ns=_time_ns(record),
         level_name=None if record.levelno in LEVEL_WORDS else record.levelname.lower(),
         format_error=format_error,
-        admitted=admitted or _own_level_let_in(record),
+        admitted=admitted
+        or (record.levelno < _gate(record.name).own and _own_level_let_in(record)),
         callsite=(record.module, record.funcName or "", record.lineno),
     )
 

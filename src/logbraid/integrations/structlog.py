@@ -22,7 +22,17 @@ from logbraid.integrations.caller import call_site, caller_module, stack_text
 from logbraid.integrations.interpolate import interpolate
 from logbraid.level import Gate, levels
 from logbraid.parsing import parse_level
-from logbraid.record import CRITICAL, DEBUG, ERROR, INFO, LEVEL_WORDS, WARNING, Record, level_word
+from logbraid.record import (
+    CRITICAL,
+    DEBUG,
+    ERROR,
+    INFO,
+    LEVEL_WORDS,
+    WARNING,
+    Record,
+    level_name,
+    level_word,
+)
 
 _METHOD_LEVELS: Final = {
     "debug": DEBUG,
@@ -221,8 +231,6 @@ def _record(
     args: tuple[object, ...],
     bound: Mapping[str, Any],
     fields: Mapping[str, Any],
-    *,
-    method_level: str | None = None,
 ) -> Record:
     """Return the record of a call: take out of *fields* what are words to the method."""
     fields = dict(fields)
@@ -247,7 +255,7 @@ def _record(
         bound,
         error=error,
         stack=stack if isinstance(stack, str) else (stack_text() if stack else None),
-        level_name=method_level if level not in LEVEL_WORDS else None,
+        level_name=level_name(level),
         format_error=format_error,
         callsite=call_site() if pipeline.ready().settings.callsite else None,
     )

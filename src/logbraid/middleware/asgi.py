@@ -226,7 +226,9 @@ class _SocketWire(_Wire):
         request = self._request
         if request.status is not None:
             return
-        if isinstance(request.error, Exception):
+        if request.client_disconnected:
+            request.status = 1006
+        elif isinstance(request.error, Exception):
             request.status = 1011 if self._accepted else 500
         elif request.error is None:
             request.status = 1000 if self._accepted else 500

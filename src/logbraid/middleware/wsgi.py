@@ -37,7 +37,7 @@ class TracingWSGIMiddleware:
     ``identify(environ)`` is a plain function.
 
     The line is written when the server closes the body; one that is dropped without being closed
-    gets its line when it is collected.
+    gets its line when it is collected. A ``wsgi.file_wrapper`` is iterated over like any body.
     """
 
     def __init__(

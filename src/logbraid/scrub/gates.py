@@ -20,7 +20,7 @@ _PLACEHOLDER: Final = re.compile(
     r"[*\u2022\u25cf#.xX_\-\u2026]{1,64}"
     r"|\$\{[^}]{0,128}\}|\$\([^)]{0,256}\)|\$[A-Za-z_]\w{0,63}|%[A-Za-z_]\w{0,63}%|\$env:\w{1,64}"
     r"|\{\{.{0,128}\}\}|\{[A-Za-z_][\w.]{0,63}\}|%\(\w{1,64}\)s|%[sdr]|:[a-z_]{1,32}|@[a-z_]{1,32}|\?"
-    r"|<[^<>]{0,128}>|\[[A-Za-z _-]{0,64}\]|\(?\w{0,16}\*{3,64}\w{0,4}\)?"
+    r"|[\w-]{0,8}(?:\.{3}|\u2026)[\w-]{0,6}|<[^<>]{0,128}>|\[[A-Za-z _-]{0,64}\]|\(?\w{0,16}\*{3,64}\w{0,4}\)?"
     r"|SecretStr\(['\"]\*{0,32}['\"]\)|__\w{1,64}__"
     r"|(?:your|my|the|insert|enter|add|put|replace)[-_ ](?:[A-Za-z]+[-_ ]){0,6}[A-Za-z]+(?:[-_ ]here)?"
     r")\Z",
@@ -226,7 +226,7 @@ def is_secret(value: str, verdict: Verdict) -> bool:
         return is_random(value)
     if gate == keys.TOKEN and is_streamed_word(value):
         return False
-    if gate == keys.CARD:
+    if gate == keys.CARD or is_label(value):
         return False
     kind = verdict.kind
     if kind in {"pin", "cvv", "otp", "ssn"}:
@@ -306,3 +306,13 @@ def is_mixed(value: str) -> bool:
     return any(char in "!@#$%^&*?+~=" for char in value) or (
         len(value) >= 16 and _mixes_case(value) and value.isalnum()
     )
+
+
+def is_label(value: str) -> bool:
+    """Tell whether *value* only names a secret: a caption, a variable, the key of a translation."""
+    if len(value) > 48 or _HAS_DIGIT.search(value) or not _LABEL.match(value):
+        return False
+    return keys.known(value)
+
+
+_LABEL: Final = re.compile(r"[^\W\d][^\W\d]*(?:[ _.-][^\W\d]+){0,5}[:?!.]?\Z")

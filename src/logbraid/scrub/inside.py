@@ -23,6 +23,9 @@ _SCHEMES: Final = {
     "api-key": "api_key",
     "jwt": "jwt",
 }
+_SURE: Final = re.compile(
+    r"(?i)(bearer|basic|token) {1,2}(?=[^ ]{0,64}\d)([A-Za-z0-9._~+/=-]{12,8192}+)"
+)
 _SIGNED: Final = re.compile(
     r"(?i)\b(?:credential|signature|response|oauth_token|oauth_signature|oauth_consumer_key|token|"
     r"mac|key|secret|password)=(?:\"([^\"]{1,4096})\"|([^\s,\"/]{1,4096}))"
@@ -40,6 +43,10 @@ _NEXT_COOKIE: Final = re.compile(r",[ \t]{0,4}([^=;,\s]{1,128}+)=([^;]{0,8192}+)
 
 def find_authorization(text: str, start: int, end: int, spans: list[Span]) -> None:
     """Redact the credentials of an ``Authorization`` value; its scheme stays."""
+    sure = _SURE.match(text, start, end)
+    if sure is not None and sure.end() == end:
+        spans.append(Span(sure.start(2), end, _SCHEMES[sure.group(1).lower()]))
+        return
     value = text[start:end]
     if is_placeholder(value) or is_auth_word(value.strip()) or is_status(value):
         return

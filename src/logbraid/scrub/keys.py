@@ -108,6 +108,8 @@ def _sequences() -> dict[tuple[str, ...], Verdict]:
     enter(table.PINS, Verdict("pin", NUMBERS_TOO))
     enter(table.CARD_SECRETS, Verdict("cvv", NUMBERS_TOO))
     enter(table.PEOPLE_SECRETS, Verdict("ssn", NUMBERS_TOO))
+    enter(table.PHRASES, Verdict("seed_phrase", TEXT))
+    enter("pat", Verdict("token", SHAPED))
     enter(table.SECRETS, Verdict("secret", TEXT))
     enter(
         "authorization|proxy authorization|authorisation|authorization header",
@@ -256,3 +258,10 @@ class NameRules:
                 if sequence in self._extra:
                     return self._extra[sequence]
         return built_in(name)
+
+
+@lru_cache(maxsize=512)
+def known(text: str) -> bool:
+    """Tell whether *text* is itself a name of a secret."""
+    verdict = built_in(text)
+    return verdict is not None and verdict.gate not in (SLOT, CARD, RANDOM)

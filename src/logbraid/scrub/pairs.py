@@ -35,6 +35,9 @@ _LITERAL: Final = re.compile(r"(?:null|None|nil|true|false|True|False|undefined|
 _NUMBER: Final = re.compile(r"-?\d{1,32}(?![\w.])")
 _OPENERS: Final = {"{": "}", "[": "]", "(": ")"}
 _STRING: Final = re.compile(r"(\\{0,7})([\"'])")
+_ARROW: Final = re.compile(r"[\"'][ ]{0,4}(?:->|=>|\u2192|to)[ ]{0,4}[\"']([^\"'\n]{1,1024})[\"']")
+_PHP: Final = re.compile(r"string\(\d{1,5}\) ?(?=\")")
+_WORDS: Final = re.compile(r"[a-z]{2,12}(?: [a-z]{2,12}){1,23}[.]?(?=\s{0,4}(?:\n|\Z))")
 _MAX_CONTAINER: Final = 8192
 _VALUE_AFTER: Final = re.compile(
     r"[\s,;]{0,16}(?:[\w:-]{1,24}=[\"'][^\"']{0,64}[\"'][\s,]{1,8}){0,3}"
@@ -44,11 +47,11 @@ _MULTIPART: Final = re.compile(
     r"[^\r\n]{0,128}(?:\r?\n[^\r\n]{1,128}){0,3}\r?\n\r?\n([^\r\n]{1,4096})"
 )
 _NAMING: Final = frozenset(
-    "name|key|header|field|variable|param|parameter|k|id|Name|Key|ParameterKey|ParameterName|Header".split(
+    "type|name|key|header|field|variable|param|parameter|k|id|Name|Key|ParameterKey|ParameterName|Header".split(
         "|"
     )
 )
-_CODE: Final = Verdict("authorization_code", keys.SHAPED)
+_CODE: Final = Verdict("url_secret", keys.RANDOM)
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z_]{0,63}\Z")
 
 _BEFORE_SIGN: Final = " \t\"'\\])*`:=+?!~>"
@@ -113,7 +116,7 @@ class PairFinder:
             return None
         if start and text[start - 1] == "(":
             return self.lookup(text[max(0, start - 33) : start - 1].rstrip().rpartition(" ")[2])
-        if name == "code" and start and text[start - 1] in "?&":
+        if name in {"code", "key", "ticket"} and start and text[start - 1] in "?&":
             return _CODE
         if _TAILS.search(name) or not name.isascii():
             before = _MULTI.search(text, max(0, start - 60), start)
@@ -170,6 +173,9 @@ class PairFinder:
             return self._below(start, first, verdict)
         if text.startswith(gates.MARK, first):
             return first
+        php = _PHP.match(text, first)
+        if php is not None:
+            first = php.end()
         quote = _QUOTE.match(text, first)
         if quote is not None:
             return self._quoted(quote, verdict)
@@ -187,6 +193,9 @@ class PairFinder:
         if close < 0:
             close = len(self.text)
         self._redact(first, close, verdict, quoted=True)
+        arrow = _ARROW.match(self.text, close)
+        if arrow is not None:
+            self._redact(arrow.start(1), arrow.end(1), verdict, quoted=True)
         return max(close, first)
 
     def _closing(self, first: int, slashes: int, mark: str, limit: int) -> int:
@@ -257,6 +266,12 @@ class PairFinder:
         end = first + len(value.rstrip(".,;:!?)*"))
         if end <= first:
             return at + 1
+        phrase = _WORDS.match(text, first)
+        if phrase is not None and verdict.kind in {"password", "seed_phrase"}:
+            self._redact(first, phrase.end(), verdict, quoted=True)
+            return phrase.end()
+        if text[at] == ":" and at + 1 == first and not quoted_name and _IDENTIFIER.match(value):
+            return end  # a permission or a tag: secrets:read
         whole = self._rest_of_line(start, first, end, at)
         if whole > end:
             self._redact(first, whole, verdict, quoted=True)
@@ -310,7 +325,7 @@ class PairFinder:
         if line_end == end or line_end - first > 1024:
             return end
         begin = text.rfind("\n", max(0, start - 64), start) + 1
-        if text[begin:start].strip(" \t-\"'") not in {"", "export", "set", "ENV"}:
+        if text[begin:start].strip(" \t+-\"'") not in {"", "export", "set", "ENV"}:
             return end
         rest = text[end:line_end]
         if (

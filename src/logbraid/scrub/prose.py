@@ -19,6 +19,7 @@ _NOUNS: Final = (
     (b"passp", 0, "password"),
     (b"passc", 0, "password"),
     (b"pwd ", 0, "password"),
+    (b"pw ", 0, "password"),
     (b"kennwort", 0, "password"),
     (b"mot de passe", 0, "password"),
     (b"mdp ", 0, "password"),
@@ -34,11 +35,11 @@ _NOUNS: Final = (
     (b"secret", 2, "secret"),
     (b"credential", 2, "secret"),
 )
-_WHOLE: Final = frozenset(
+_WHOLE: Final = frozenset((b"pw ",)) | frozenset(
     (b"pin ", b"otp ", b"cvv ", b"ssn ", b"pwd ", b"mdp ", b"senha", b"token", b"secret", b"key")
 )
 _NOUN_END: Final = re.compile(
-    r"(?i)(?:pass ?words?|passwd|passwort|pass ?phrases?|passcodes?|pwd|kennwort|mot de passe|mdp|senha|"
+    r"(?i)(?:pass ?words?|passwd|passwort|pass ?phrases?|passcodes?|pwd|pw|kennwort|mot de passe|mdp|senha|"
     r"wachtwoord|pin(?: code| number)?|code|otp|cvv|ssn|keys?|tokens?|secret(?:s| access key| keys?)?|"
     r"credentials?)(?![A-Za-z0-9_])"
 )

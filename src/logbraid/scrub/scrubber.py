@@ -369,7 +369,7 @@ class Scrubber:
             if type(name) is list and name and type(name[-1]) is str:
                 name = name[-1]
             if type(name) is str and len(name) <= 64:
-                verdict = self.verdict(name)
+                verdict = self.verdict(_FIELD.sub("", name))
                 if verdict is not None and verdict.gate != keys.SLOT:
                     return verdict
         return None
@@ -402,6 +402,8 @@ class Scrubber:
             and not _SCHEMA_WORDS.isdisjoint(tree)
         ):
             return self._schema(verdict, tree, counts, levels)
+        if _REFERENCE_NAMES.issuperset(tree):
+            return self._dict(tree, counts, levels)  # says which secret, not what it is
         new: dict[str, Plain] = {}
         same = True
         for name, item in tree.items():
@@ -462,6 +464,11 @@ class Scrubber:
         return self._scan(text, counts, levels)
 
 
+_FIELD: Final = re.compile(r"(?i)[ _-]*(?:field|input|box|textbox|text box)[\"'\])]*\Z")
+_REFERENCE_NAMES: Final = frozenset(
+    "name|ref|namespace|optional|arn|path|id|valueFrom|secretName|secret_name|secretRef|items|"
+    "defaultMode|mountPath|readOnly|expirationSeconds|audience".split("|")
+)
 _COLUMNS: Final = (
     "columns",
     "fields",

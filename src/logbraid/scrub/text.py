@@ -41,7 +41,7 @@ _LOWER: Final = bytes(
     for c in range(256)
 )
 _STEMS: Final = re.compile(
-    rb"bearer |basic |token|secret|passp|passc|passe|key|code|pin |kennwort|senha|pwd|credential|setx |setenv |"
+    rb"bearer |basic |token|secret|passp|passc|passe|key|code|pin |kennwort|senha|pwd|pw |credential|setx |setenv |"
     rb"config|add_user|htpasswd|net use|auth"
 )
 _COMMANDS: Final = re.compile(

@@ -11,10 +11,11 @@ from __future__ import annotations
 from typing import Final
 
 PASSWORDS: Final = (
-    "password|passwords|passwd|passwds|passphrase|passphrases|pwd|pswd|passwrd|psw|pass word|"
+    "pw|psk|preshared key|pre shared key|presharedkey|bindpw|rootpw|bind pw|root pw|wifi key|wpa key|passkey|net pass|password|passwords|passwd|passwds|passphrase|passphrases|pwd|pswd|passwrd|psw|pass word|"
     "pass phrase|pass wd|user pass|passcode|pass code|one time password|temp pass|db pass|"
     "unlock code|keystore pass|store pass|key pass"
 )
+PHRASES: Final = "mnemonic|seed phrase|recovery phrase|secret phrase|wallet seed|mnemonic phrase|seed words|mnemonic words"
 CODES: Final = (
     "otp|totp|otp code|totp code|mfa code|2fa code|two factor code|verification code|sms code|"
     "security code|one time code|recovery code|recovery codes|backup code|backup codes|"
@@ -28,9 +29,9 @@ CARD_SECRETS: Final = "cvv|cvc|cvv2|cvc2|csc|card verification value|card verifi
 PEOPLE_SECRETS: Final = "ssn|social security number|social security no|social security"
 
 SECRETS: Final = (
-    "secret|secrets|credential|credentials|creds|cred|client secret|webhook secret|secret access|"
-    "app secret|consumer secret|shared secret|signing secret|mnemonic|seed phrase|"
-    "recovery phrase|secret phrase|wallet seed|bearer|jwt|csrf|xsrf|secret question answer|"
+    "sudo pass|secret|secrets|credential|credentials|creds|cred|client secret|webhook secret|secret access|"
+    "app secret|consumer secret|shared secret|signing secret|"
+    "bearer|jwt|csrf|xsrf|secret question answer|"
     "security answer|code verifier|client assertion|saml response|saml assertion|kubeconfig|"
     "basic auth|userpwd|auth data|session cookie|session secret|nonce secret|hash secret|"
     "encrypted password|kubernetes token|service account json|authenticity token|login cookie"
@@ -370,4 +371,9 @@ SLOT_NAMES: Final = (
     "env",
     "var",
     "loc",
+    "selector",
+    "element",
+    "locator",
+    "placeholder",
+    "type",
 )

@@ -104,14 +104,14 @@ class BackgroundSink:
     def _append(self, item: Item, size: int) -> None:
         """Put *item* into the queue, under the lock.
 
-        Each statement stands alone: a signal handler that logs in between finds the sums right.
+        Counted last: a signal handler that waits for the writer must not wait for a line that its
+        own thread is about to put. Each statement stands alone, so one that logs finds sums right.
         """
+        self._queue.append(item)
+        if self._idle and self._wake.empty():
+            self._wake.put(None)
         self._put_bytes += size
         self._put += 1
-        self._queue.append(item)
-        if self._idle:
-            self._idle = False
-            self._wake.put(None)
 
     def _write_when_full(self, item: Item, size: int) -> None:
         if self._drops:
@@ -272,6 +272,8 @@ class BackgroundSink:
         target = self._put
         nap = 0.0002
         while self._written + self._dropped < target:
+            if self._idle and not self._queue:
+                return True  # the sums are behind: we are in a signal handler in the middle of one
             if self._is_writer() or time.monotonic() >= deadline:
                 return False
             time.sleep(nap)

@@ -31,18 +31,25 @@ def fan_out(sinks: Sequence[Sink]) -> Deliver:
         if any(reached):
             written()
 
-    def noted(line: bytes, tenant: str | None, day: str) -> None:
-        inside.enter()  # a sink that runs a stranger's code may come back with a record
-        try:
-            to_all(line, tenant, day)
-        finally:
-            inside.leave()
-
-    if any(runs_foreign_code(sink) for sink in sinks):
-        return noted
     if len(guarded) != 1:
         return to_all
     only = sinks[0]
     write = only.write
     written_there = health.figures(only.name).written.advance
     return to_one
+
+
+def noting(sinks: Sequence[Sink], deliver: Deliver) -> Deliver:
+    """Return *deliver* so that a record which one of *sinks* logs is known as logged inside.
+
+    Sinks of our own log nothing; then it is *deliver* itself.
+    """
+
+    def noted(line: bytes, tenant: str | None, day: str) -> None:
+        inside.enter()
+        try:
+            deliver(line, tenant, day)
+        finally:
+            inside.leave()
+
+    return noted if any(runs_foreign_code(sink) for sink in sinks) else deliver

@@ -62,6 +62,7 @@ class StdoutSink:
         self._nested: deque[bytes] = deque()
         fd = _descriptor_of(stream)
         self._descriptor = Descriptor(-1 if fd is None else fd)
+        self.runs_foreign_code = fd is None and stream is not None  # its write() may itself log
         self._pipe_lock = PipeLock(fd) if fd is not None and lock and is_fifo(fd) else None
         self.write = self._choose()
         renew_after_fork(self._renew)
@@ -117,8 +118,7 @@ class StdoutSink:
             try:
                 self._write_alone(line)
             finally:
-                while self._nested:
-                    self._write_nested(self._nested.popleft())
+                self._write_waiting()
 
     def _write_alone(self, line: bytes) -> None:
         try:
@@ -143,8 +143,7 @@ class StdoutSink:
                 written = self._write_lines(lines)
             finally:
                 self._busy = False
-                while self._nested:
-                    self._write_nested(self._nested.popleft())
+                self._write_waiting()
         return items[written:]
 
     def _write_lines(self, lines: Sequence[bytes]) -> int:
@@ -164,6 +163,19 @@ class StdoutSink:
             self._nested.append(line)
             return
         self._health.drop("reentrant", sink=self.name)
+
+    def _write_waiting(self) -> None:
+        """Write the lines that interrupted the one before; not what a stream logs about these.
+
+        A stream that logs what it is given (Celery's) would never come to an end.
+        """
+        while self._nested:
+            line = self._nested.popleft()
+            waiting = len(self._nested)
+            self._write_nested(line)
+            while self.runs_foreign_code and len(self._nested) > waiting:
+                self._nested.pop()
+                self._health.drop("reentrant", sink=self.name)
 
     def _write_nested(self, line: bytes) -> None:
         try:

@@ -57,6 +57,7 @@ class TerminalSink:
         self._colors = wants_colors(stream, environ) if colors is None else colors
         self._renderer: Renderer | None = None
         self._out = StdoutSink(stream, name=name, lock=lock, health=health)
+        self.runs_foreign_code = self._out.runs_foreign_code
 
     def write(self, line: bytes, tenant: str | None, day: str) -> None:
         """Draw *line* and write the text in one go."""
