@@ -32,7 +32,7 @@ LOG_DIR = Path(os.environ.get("LOG_DIR") or tempfile.mkdtemp(prefix="agent-servi
 logbraid.configure_logging(
     output="stdout,files", log_dir=LOG_DIR, retention_days=14, service="agent-service"
 )
-log = logbraid.get_logger(__name__)
+log = logbraid.get_logger("agent")
 
 API_KEYS = {  # whose key it is: a database in real life
     "sk-acme-7f3kd82hs01mzq": ("acme", "u-7"),
@@ -51,22 +51,21 @@ async def authenticated(authorization: Annotated[str, Header()] = "") -> None:
     logbraid.bind_context(tenant_id=tenant_id, user_id=user_id)
 
 
-async def get_orders(base_url: str, arguments: dict[str, Any]) -> str:
+async def get_orders(shop: httpx.AsyncClient, arguments: dict[str, Any]) -> str:
     """Ask another service; httpx logs the URL, with a token in it."""
-    async with httpx.AsyncClient(base_url=base_url) as client:
-        reply = await client.get("/stock/orders", params={"token": arguments["token"]})
+    reply = await shop.get("/stock/orders", params={"token": arguments["token"]})
     return f"{len(reply.json())} orders"
 
 
-async def convert_money(_: str, arguments: dict[str, Any]) -> str:
-    """Stand for a library that logs in its own way, with loguru."""
-    if "rate" not in arguments:
-        warnings.warn("no rate given, taking yesterday's", UserWarning, stacklevel=2)
+async def convert_money(_: httpx.AsyncClient, arguments: dict[str, Any]) -> str:
+    """Stand for a library that takes its time and logs with loguru."""
+    warnings.warn("no rate given, taking yesterday's", UserWarning, stacklevel=2)
+    await asyncio.sleep(0.02)
     loguru_logger.info("converted {amount} {currency}", **arguments)
     return "27.40 EUR"
 
 
-async def query_database(_: str, arguments: dict[str, Any]) -> str:
+async def query_database(_: httpx.AsyncClient, arguments: dict[str, Any]) -> str:
     """Fail as drivers do: with the password in the error's text."""
     raise ConnectionError(f"cannot connect to postgres://agent:{arguments['password']}@db/shop")
 
@@ -81,14 +80,14 @@ PLAN: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-async def run_agent(base_url: str, question: str) -> list[str]:
+async def run_agent(shop: httpx.AsyncClient, question: str) -> list[str]:
     """Run the plan, tool by tool; a tool that fails does not end the run."""
     log.info("agent_begin", question=question)
     answers = []
     for name, arguments in PLAN:
         with logbraid.bound_context(tool=name):
             try:
-                answers.append(await TOOLS[name](base_url, arguments))
+                answers.append(await TOOLS[name](shop, arguments))
                 log.info("tool_complete", arguments=arguments, answer=answers[-1])
             except ConnectionError:
                 log.exception("tool_failed", arguments=arguments)
@@ -103,11 +102,17 @@ app = FastAPI()
 @app.post("/ask", dependencies=[Depends(authenticated)])
 async def ask(request: Request, question: str, run_id: str) -> dict[str, Any]:
     logbraid.bind_context(run_id=run_id)
-    answers = await run_agent(str(request.base_url), question)
-    return {"answers": answers, "meta": logbraid.response_metadata()}
+    meta = logbraid.response_metadata()
+    headers = {
+        "Authorization": request.headers["authorization"],
+        "X-Request-ID": meta["request_id"],  # the other service logs under the same id
+    }
+    async with httpx.AsyncClient(base_url=str(request.base_url), headers=headers) as shop:
+        answers = await run_agent(shop, question)
+    return {"answers": answers, "meta": meta}
 
 
-@app.get("/stock/orders")
+@app.get("/stock/orders", dependencies=[Depends(authenticated)])
 async def orders() -> list[int]:
     return [1, 2, 3]
 

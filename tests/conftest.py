@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import structlog
 
-from logbraid import configure
+from logbraid import assembly
 from logbraid.context import EMPTY, bound
 
 
@@ -28,8 +28,8 @@ def _leave_as_found() -> Iterator[None]:
     sinks = None if core is None else (dict(core.handlers), core.min_level)
     bound.set(EMPTY)
     yield
-    if configure._current is not None:
-        configure._current.close()
+    if assembly._current is not None:
+        assembly._current.close()
     bound.set(EMPTY)
     structlog.contextvars.clear_contextvars()
     structlog.reset_defaults()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -129,12 +131,40 @@ def test_maintenance_leaves_the_turn_to_who_holds_the_lock(tmp_path: Path) -> No
     assert kept.exists()
 
 
+FORKED = """
+import fcntl, os, signal, sys
+from logbraid.health import health
+from logbraid.sinks.retention import Maintenance
+children = []
+def fork_under_the_lock():
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)
+        signal.pause()
+    children.append(child)
+    return 1_795_262_400_000_000_000
+Maintenance(sys.argv[1], 14, lambda: 0.0, fork_under_the_lock, health).run()
+with open(os.path.join(sys.argv[1], ".maintenance"), "r+") as free:
+    fcntl.flock(free, fcntl.LOCK_EX | fcntl.LOCK_NB)
+os.kill(children[0], signal.SIGKILL)
+"""
+
+
 def test_lock_is_free_afterwards_though_a_forked_child_has_a_copy(tmp_path: Path) -> None:
-    first = maintenance(tmp_path)
-    first.run()
-    with (tmp_path / ".maintenance").open("r+") as free:
-        fcntl.flock(free, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        assert first._lock_fd == -1
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED, str(tmp_path)], timeout=60, check=False, capture_output=True
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_child_forked_under_the_lock_lets_go_of_its_copy(tmp_path: Path) -> None:
+    one = maintenance(tmp_path)
+    one._lock_fd = os.open(tmp_path, os.O_RDONLY)
+    copy = one._lock_fd
+    one.renew()
+    one.renew()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(copy)
 
 
 def test_maintenance_never_follows_a_link_planted_as_its_lock(

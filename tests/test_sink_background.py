@@ -15,6 +15,7 @@ import pytest
 
 from logbraid.health import Health, health
 from logbraid.sinks.background import BackgroundSink
+from logbraid.sinks.batch import Item
 from logbraid.sinks.function import FunctionSink
 from logbraid.sinks.memory import MemorySink
 from logbraid.sinks.sink import SinkClosedError
@@ -226,6 +227,22 @@ def test_callable_that_logs_does_not_log_for_ever() -> None:
         "the callable",
     ]
     assert health.snapshot().dropped == {"reentrant": 1}
+    sink.close()
+
+
+def test_sink_that_fails_with_many_gets_them_one_by_one(capfd: pytest.CaptureFixture[str]) -> None:
+    class Fragile(MemorySink):
+        def write_many(self, items: object) -> list[Item]:
+            raise LookupError
+
+    health.reset()
+    memory, gate = Fragile(), Gate()
+    sink = BackgroundSink([gate, memory])
+    put_all(sink, [numbered(number) for number in range(10)])
+    gate.open.set()
+    assert sink.flush(30)
+    assert memory.lines == [numbered(number) for number in range(10)]
+    assert "LookupError" in capfd.readouterr().err
     sink.close()
 
 

@@ -138,6 +138,45 @@ def test_modes_do_not_depend_on_the_umask(mask: int, tmp_path: Path) -> None:
     assert mode_of(tmp_path / "a/b/acme" / f"{DAY}.jsonl") == 0o600
 
 
+@AS_ROOT
+def test_umask_that_takes_our_own_rights_is_overruled() -> None:
+    done = run("""
+import shutil, tempfile
+root = tempfile.mkdtemp()
+os.chown(root, 12345, 12345)
+os.setuid(12345)
+os.umask(0o777)
+sink = TenantFilesSink(os.path.join(root, "a", "logs"), retention_days=0)
+sink.probe()
+assert guard(sink)(b"{}\\n", "acme", DAY)
+for place, dirs, files in os.walk(root):
+    assert os.stat(place).st_mode & 0o777 == 0o700, place
+    assert all(os.stat(os.path.join(place, one)).st_mode & 0o777 == 0o600 for one in files)
+assert files == [DAY + ".jsonl"]
+shutil.rmtree(root, ignore_errors=True)
+""")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_disk_that_stays_torn_is_not_waited_for_again(
+    sink: TenantFilesSink, logs: Path, clock: Clock
+) -> None:
+    path = logs / "acme" / f"{DAY}.jsonl"
+    sink.write(LINE, "acme", DAY)
+    (file,) = sink._open.values()
+    _append(path, b"torn")
+    clock.now += 1
+    assert file.is_current(clock.now)
+    assert file.torn
+    seen = file._torn_end
+    assert file.is_current(clock.now)
+    assert (file.torn, file._torn_end) == (True, seen)
+    sink.write(LINE, "acme", DAY)
+    clock.now += 1
+    sink.write(LINE, "acme", DAY)
+    assert path.read_bytes() == LINE + b"torn\n" + LINE * 2
+
+
 def test_directories_let_in_whom_the_files_let_read(tmp_path: Path) -> None:
     with umask(0o777):
         TenantFilesSink(tmp_path / "logs", file_mode=0o640, retention_days=0).write(LINE, "a", DAY)

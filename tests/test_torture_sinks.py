@@ -401,10 +401,10 @@ print("{}")
     assert result["stderr"] == []
     whole, torn = parsed((tmp_path / "out").read_bytes())
     unlocked = sum(int((tmp_path / f"unlocked-{w}").read_text()) for w in range(8))
-    assert set(whole) == {
-        (w * 10 + t, i) for w in range(8) for t in range(4) for i in range(60)
-    } or (unlocked)
-    assert torn == 0 or unlocked
+    # a line that waited a second in vain is written all the same, and counted
+    assert torn <= unlocked
+    everything = {(w * 10 + t, i) for w in range(8) for t in range(4) for i in range(60)}
+    assert len(everything - set(whole)) <= 2 * unlocked
 
 
 def test_stuck_reader_holds_nobody_up_where_lines_may_be_dropped() -> None:

@@ -1,42 +1,18 @@
-"""Putting a process together: settings, sinks, the pipeline, the take-over, in this order.
-
-What can fail comes first, so that a configuration that cannot be used changes nothing.
-"""
+"""The calls that configure a process. What they put together stands in ``assembly.py``."""
 
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Final, Self, TextIO, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
-from logbraid import pipeline
-from logbraid.clock import Stamper
-from logbraid.encode import encode_line
-from logbraid.errors import ConfigError
-from logbraid.health import health
-from logbraid.integrations.providers import has_span, layer_of, span_layer
-from logbraid.integrations.sdk_debug import AgnoSwitch, DebugSwitches
 from logbraid.integrations.stdlib_takeover import foreign_loggers
-from logbraid.integrations.structlog import contextvars_layer, is_idle
 from logbraid.level import DebugWindow, levels
-from logbraid.level_file import LevelFile
-from logbraid.middleware.request import restore_access_loggers
 from logbraid.parsing import parse_level
-from logbraid.pipeline import Pipeline
-from logbraid.propagation import context_from_env
-from logbraid.record import Plain
-from logbraid.settings import Resolved, Settings, SettingsChanges, resolve
-from logbraid.sinks.background import BackgroundSink
-from logbraid.sinks.function import FunctionSink
-from logbraid.sinks.sink import Sink
-from logbraid.sinks.stdout import StdoutSink
-from logbraid.sinks.tenant_files import TenantFilesSink
-from logbraid.sinks.terminal import TerminalSink
-from logbraid.takeover import Takeover
-from logbraid.userland import Layer
+from logbraid.settings import Settings, SettingsChanges, resolve
+
+if TYPE_CHECKING:
+    from logbraid.assembly import Assembly
 
 
 def configure_logging(
@@ -51,14 +27,16 @@ def configure_logging(
     Raises ``ConfigError`` with all problems of the arguments at once. A variable of the
     environment that cannot be used is told once on standard error and the default is used.
     """
+    from logbraid.assembly import assemble, sinks_of  # noqa: PLC0415 - imports every part
+
     resolved = resolve(settings, changes, os.environ)
-    return LoggingHandle(_assemble(resolved, _sinks(resolved.settings)))
+    return LoggingHandle(assemble(resolved, sinks_of(resolved.settings)))
 
 
 class LoggingHandle:
     """A configuration at work; a context manager that ends it."""
 
-    def __init__(self, assembly: _Assembly) -> None:
+    def __init__(self, assembly: Assembly) -> None:
         self._assembly = assembly
 
     @property
@@ -94,183 +72,6 @@ class LoggingHandle:
         self.close()
 
 
-class _Assembly:
-    """Everything that one configuration put together."""
-
-    def __init__(self, resolved: Resolved, made: Pipeline) -> None:
-        self.resolved = resolved
-        self.pipeline = made
-        self.takeover: Takeover | None = None
-        self.switches = DebugSwitches((AgnoSwitch(), *resolved.settings.sdk_debug))
-        self.level_file: LevelFile | None = None
-        self._unlisten: Callable[[], None] | None = None
-
-    def start(self, takeover: Takeover | None) -> None:
-        """Let records through."""
-        settings = self.resolved.settings
-        self._unlisten = levels.listen(self.switches.apply)
-        levels.configure(settings.level, settings.levels)
-        pipeline.activate(self.pipeline)
-        self.takeover = Takeover() if takeover is None else takeover
-        self.takeover.check()
-        self.pipeline.on_settle[:] = [self.takeover.check]
-        if settings.level_file is not None:
-            self.level_file = LevelFile(settings.level_file, levels.set)
-            self.level_file.start()
-            self.pipeline.on_settle.append(self.level_file.start)
-        for queue in self._queues():
-            queue.install_sigterm()
-
-    def stop(self) -> None:
-        """Let go of what another configuration would bring anew."""
-        if self.level_file is not None:
-            self.level_file.stop()
-        if self._unlisten is not None:
-            self._unlisten()
-        for queue in self._queues():
-            queue.remove_sigterm()
-
-    def _queues(self) -> list[BackgroundSink]:
-        return [sink for sink in self.pipeline.sinks if isinstance(sink, BackgroundSink)]
-
-    def close(self) -> None:
-        """End it, if it is the one in force."""
-        global _current  # noqa: PLW0603 - see below
-        if _current is not self:
-            return
-        _current = None
-        self.stop()
-        self.pipeline.flush()
-        if self.takeover is not None:
-            self.takeover.restore()
-        restore_access_loggers()
-        self.switches.restore()
-        pipeline.activate(None)
-        levels.configure(_UNCONFIGURED_LEVEL, {})
-        self.pipeline.close()
-
-
-_UNCONFIGURED_LEVEL: Final = 30
-_current: _Assembly | None = None
-
-
-def _assemble(resolved: Resolved, sinks: list[Sink], *, keep: bool = False) -> _Assembly:
-    """Put a new configuration in force; *keep* leaves the one before it open."""
-    global _current  # noqa: PLW0603 - one process, one configuration
-    before = _current
-    health.reset()
-    for notice in resolved.notices:
-        health.tell_once(notice, notice)
-    layers, idle = _layers(resolved.settings)
-    made = Pipeline(resolved.settings, sinks, layers=layers, layers_are_idle=idle)
-    if before is not None:
-        before.stop()
-    _current = _Assembly(resolved, made)
-    _current.start(None if before is None else before.takeover)
-    if before is not None and not keep:
-        before.pipeline.flush()
-        before.pipeline.close()
-    return _current
-
-
-@contextmanager
-def capture(changes: SettingsChanges) -> Iterator[None]:
-    """Put *changes* in force with no output but their ``sinks``, and afterwards what was before."""
-    global _current  # noqa: PLW0603 - as above
-    before, root, named = _current, levels.root, levels.named
-    resolved = resolve(None, changes, {})
-    sinks: list[Sink] = [FunctionSink(function) for function in resolved.settings.sinks]
-    captured = _assemble(resolved, sinks, keep=True)
-    try:
-        yield
-    finally:
-        if before is None:
-            captured.close()
-        elif _current is captured:
-            captured.stop()
-            _current = before
-            before.start(before.takeover)
-            levels.configure(root, named)
-
-
-def _layers(settings: Settings) -> tuple[list[Layer], Any]:
-    """Return who else knows context, weakest first, and what tells that all of them are idle."""
-    inherited = context_from_env(os.environ)
-    layers: list[Layer] = [lambda: inherited] if inherited else []
-    layers += [layer_of(provider) for provider in settings.context_providers]
-    always = bool(settings.context_providers)
-    layers += [contextvars_layer, span_layer]
-
-    def are_idle() -> bool:
-        return is_idle() and not has_span()
-
-    return layers, (lambda: False) if always else are_idle
-
-
-def _sinks(settings: Settings) -> list[Sink]:
-    streams: dict[str, TextIO | None] = {"stdout": sys.stdout, "stderr": sys.stderr}
-    made: list[Sink] = []
-    for output in settings.output:
-        if output == "files":
-            made.append(_files(settings))
-        elif _for_people(settings, streams[output]):
-            made.append(TerminalSink(streams[output], name=output))
-        else:
-            made.append(StdoutSink(streams[output], name=output, lock=settings.stdout_lock))
-    if settings.delivery == "queue":
-        made = [
-            BackgroundSink(
-                made,
-                queue_bytes=settings.queue_bytes,
-                policy=settings.queue_policy,
-                announce=lambda dropped: _announcement(settings, dropped),
-            )
-        ]
-    return [*made, *(FunctionSink(function) for function in settings.sinks)]
-
-
-def _announcement(settings: Settings, dropped: int) -> bytes:
-    """Return the line that stands where lines were dropped from a full queue."""
-    told: dict[str, Plain] = {
-        "timestamp": Stamper().stamp(settings.clock()),
-        "level": "warning",
-        "logger": "logbraid",
-        "event": "log_lines_dropped",
-        "dropped": dropped,
-    }
-    return encode_line(told, max_line_bytes=settings.max_line_bytes, notes={})
-
-
-def _files(settings: Settings) -> TenantFilesSink:
-    sink = TenantFilesSink(
-        settings.log_dir,
-        instance=settings.instance,
-        file_mode=settings.file_mode,
-        max_open_files=settings.max_open_files,
-        max_tenants=settings.max_tenants,
-        retention_days=settings.retention_days,
-    )
-    try:
-        sink.probe()
-    except OSError as error:
-        where = str(settings.log_dir)
-        reason = error.strerror or type(error).__name__
-        problem = f"log_dir is {where!r}, which cannot be written to: {reason}; use another"
-        raise ConfigError([problem]) from error
-    return sink
-
-
-def _for_people(settings: Settings, stream: TextIO | None) -> bool:
-    if settings.format != "auto":
-        return settings.format == "terminal"
-    if os.environ.get("CI") or os.environ.get("KUBERNETES_SERVICE_HOST"):
-        return False
-    try:
-        return stream is not None and stream.isatty()
-    except ValueError:  # closed
-        return False
-
-
 def set_level(level: str | int | None, *, logger: str | None = None) -> None:
     """Set the level of *logger* and its children, or of everything, in all four libraries.
 
@@ -299,10 +100,3 @@ def debug_for(*, seconds: float, **match: object) -> DebugWindow:
     """
     wanted = {name: str(value) for name, value in match.items()}
     return levels.open(float(seconds), wanted, tuple(sorted(foreign_loggers())))
-
-
-def current() -> tuple[Resolved, Takeover] | None:
-    """Return the settings and the take-over in force, for ``check()``."""
-    if _current is None or _current.takeover is None:
-        return None
-    return _current.resolved, _current.takeover

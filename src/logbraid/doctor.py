@@ -12,11 +12,11 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from logbraid import configure
+from logbraid.configure import configure_logging
 from logbraid.health import Stats, health
 from logbraid.integrations.stdlib import BraidHandler
 from logbraid.integrations.stdlib_takeover import (
@@ -26,7 +26,9 @@ from logbraid.integrations.stdlib_takeover import (
 )
 from logbraid.integrations.structlog import BoundLogger
 from logbraid.settings import TABLE, Settings
-from logbraid.takeover import Takeover
+
+if TYPE_CHECKING:
+    from logbraid.takeover import Takeover
 
 _SERVERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "gunicorn.error", "gunicorn.access")
 
@@ -67,7 +69,9 @@ class Report:
 
 def check() -> Report:
     """Look for what bypasses us, where settings came from, file modes and doubled lines."""
-    found = configure.current()
+    from logbraid.assembly import current  # noqa: PLC0415 - imports every part
+
+    found = current()
     if found is None:
         text = "logging is not configured: call logbraid.configure_logging() at start-up"
         return Report(False, (Finding("configuration", text),), {}, {}, health.snapshot())
@@ -221,8 +225,10 @@ def main(arguments: list[str]) -> int:
                 f"cannot import {arguments[1]}: {error.name or type(error).__name__}\n"
             )
             return 2
-    if configure.current() is None:
-        configure.configure_logging()
+    from logbraid.assembly import current  # noqa: PLC0415 - imports every part
+
+    if current() is None:
+        configure_logging()
     report = check()
     sys.stdout.write(f"{report}\n")
     return 0 if report else 1

@@ -43,7 +43,7 @@ def capture_logs(level: str | int = "debug", **changes: Any) -> Iterator[Capture
     Takes the keywords of ``configure_logging()``. What was configured before is in force again
     afterwards. Records went the whole way: what is in the list is what would have been written.
     """
-    from logbraid.configure import capture  # noqa: PLC0415 - a plugin is imported with pytest
+    from logbraid.assembly import capture  # noqa: PLC0415 - a plugin is imported with pytest
 
     captured = CapturedLogs()
 

@@ -59,6 +59,7 @@ class BraidHandler(logging.Handler):
             if (
                 event is not None
                 and record.name != "asyncio"
+                and time.time() - record.created < 1.0  # else it waited: it keeps its own time
                 and active.fast(record.levelno, gate, event, extras(record))
             ):
                 return

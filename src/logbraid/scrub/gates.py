@@ -87,6 +87,7 @@ _CALL: Final = re.compile(
 _DOTTED: Final = re.compile(
     r"[A-Za-z_$][A-Za-z_$\d]{0,64}(?:(?:\?\.|\.|::|->)[A-Za-z_$][A-Za-z_$\d]{0,64}){1,8}\Z"
 )
+_CMDLET: Final = re.compile(r"(?:Get|New|ConvertTo|ConvertFrom|Read|Import)-[A-Z][A-Za-z]{1,40}\Z")
 _ROOTS: Final = frozenset(
     (
         "self this cls config cfg conf settings os env process request req args ctx "
@@ -167,7 +168,7 @@ def is_auth_word(value: str) -> bool:
 
 def is_code(value: str) -> bool:
     """Tell whether *value*, found without quotes, is a look-up, a call, a type or a variable."""
-    if _CALL.match(value) or _TYPE.match(value):
+    if _CALL.match(value) or _TYPE.match(value) or _CMDLET.match(value):
         return True
     if _DOTTED.match(value):
         root = re.split(r"\W", value, maxsplit=1)[0].lower()

@@ -90,9 +90,9 @@ def find_cookies(text: str, start: int, end: int, spans: list[Span], *, response
         at = found.end() + 1
         name = found.group(1).lower()
         first, last = found.span(2)
-        if response and name in _ATTRIBUTES:
+        if name in _ATTRIBUTES:
             more = _NEXT_COOKIE.search(text, first, last) if name != "expires" else None
-            if more is None:
+            if more is None or not response:
                 continue
             first, last = more.span(2)
         if last > first and not is_masked(text[first:last]):

@@ -44,12 +44,15 @@ _TRAILING_NUMBER: Final = re.compile(r"\d{1,3}\Z")
 _MAX_NAME: Final = 200
 
 
+_STROKES: Final = str.maketrans("\u0142\u00f8\u0111\u0131", "lodi")
+
+
 def fold(text: str) -> str:
     """Return *text* after NFKC, without format characters and accents, casefolded."""
     shown = "".join(
         char for char in unicodedata.normalize("NFKC", text) if unicodedata.category(char) != "Cf"
     )
-    loose = unicodedata.normalize("NFKD", shown.casefold())
+    loose = unicodedata.normalize("NFKD", shown.casefold().translate(_STROKES))
     return "".join(char for char in loose if unicodedata.category(char) != "Mn")
 
 
@@ -109,6 +112,7 @@ def _sequences() -> dict[tuple[str, ...], Verdict]:
     enter(table.CARD_SECRETS, Verdict("cvv", NUMBERS_TOO))
     enter(table.PEOPLE_SECRETS, Verdict("ssn", NUMBERS_TOO))
     enter(table.PHRASES, Verdict("seed_phrase", TEXT))
+    enter("encryption customer key|side encryption customer key", Verdict("encryption_key", TEXT))
     enter("pat", Verdict("token", SHAPED))
     enter(table.SECRETS, Verdict("secret", TEXT))
     enter(
@@ -170,7 +174,7 @@ def _english(found: list[str]) -> Verdict | None:
     if len(found) > 1 and found[0] in table.ASKING:
         return None
     end = len(found)
-    while end > 1 and (found[end - 1].isdigit() or found[end - 1] in _TAKEN_OFF):
+    while end > 1 and (found[end - 1] in _TAKEN_OFF or _NUMBERED.match(found[end - 1])):
         verdict = _ending(found[:end], whole=end == len(found))
         if verdict is not None:
             return verdict
@@ -178,6 +182,7 @@ def _english(found: list[str]) -> Verdict | None:
     return _ending(found[:end], whole=end == len(found))
 
 
+_NUMBERED: Final = re.compile(r"v?\d{1,4}\Z")
 _TAKEN_OFF: Final = table.NEUTRAL | table.VENDORS
 
 

@@ -17,10 +17,10 @@ from logbraid.scrub.spans import Span
 
 _QUOTE: Final = re.compile(r"[bBuUrRfF]{0,2}(\\{0,7})([\"'`])")
 _SPACE: Final = re.compile(r"[ \t]{0,64}")
-_MULTI: Final = re.compile(r"((?:[^\W\d][\w-]{0,30}[ ]){1,3})\Z")
+_MULTI: Final = re.compile(r"((?:\w[\w-]{0,30}[ ]){1,3})\Z")
 _TAILS: Final = re.compile(
     r"(?i)(?:key|keys|token|secret|code|phrase|password|number|string|api|passe|acceso|acesso|acc[eè]s|"
-    r"accesso|secreta|segreta|privada|priv[ée]e|privata|secr[eè]te|schl[uü]ssel|cookie|pin|id)\Z"
+    r"accesso|secreta|segreta|privada|priv[ée]e|privata|secr[eè]te|schl[uü]ssel|cookie|pin|id|is|ist|est|es|now)\Z"
 )
 _BARE: Final = re.compile(r"[^\s\"'`<>]{1,4096}+")
 _CUT: Final = re.compile(
@@ -35,6 +35,12 @@ _LITERAL: Final = re.compile(r"(?:null|None|nil|true|false|True|False|undefined|
 _NUMBER: Final = re.compile(r"-?\d{1,32}(?![\w.])")
 _OPENERS: Final = {"{": "}", "[": "]", "(": ")"}
 _STRING: Final = re.compile(r"(\\{0,7})([\"'])")
+_ABOVE: Final = re.compile(r"(?:\A|\n)([\w.]{1,64})\n[ \t]{1,8}[^\n]{0,160}\Z")
+_BRACED: Final = re.compile(r"\{([^{}\"'\s:,]{4,256})\}(?=;|\Z)")
+_CONCAT: Final = re.compile(r"[\"'][ ]{0,4}\+[ ]{0,4}[\"']([^\"'\n]{1,1024})[\"']")
+_TUPLE: Final = re.compile(
+    r"[(\[][ ]{0,4}[bu]?([\"'])[^\"'\n]{0,128}\1,[ ]{0,4}[bu]?([\"'])([^\"'\n]{1,256})\2[ ]{0,4}[)\]]"
+)
 _ARROW: Final = re.compile(r"[\"'][ ]{0,4}(?:->|=>|\u2192|to)[ ]{0,4}[\"']([^\"'\n]{1,1024})[\"']")
 _PHP: Final = re.compile(r"string\(\d{1,5}\) ?(?=\")")
 _WORDS: Final = re.compile(r"[a-z]{2,12}(?: [a-z]{2,12}){1,23}[.]?(?=\s{0,4}(?:\n|\Z))")
@@ -112,6 +118,9 @@ class PairFinder:
         verdict = self.lookup(name)
         if verdict is not None and verdict.gate != keys.SLOT:
             return verdict
+        if name == "input_value":
+            above = _ABOVE.search(text, max(0, start - 300), start)
+            return self.lookup(above.group(1)) if above is not None else None
         if name in _NAMING and self._named_value(at + 1):
             return None
         if start and text[start - 1] == "(":
@@ -122,7 +131,9 @@ class PairFinder:
             before = _MULTI.search(text, max(0, start - 60), start)
             if before is not None:
                 words = before.group(1).split()
-                for first in range(len(words)):
+                if name.lower() in {"is", "ist", "est", "es", "now"}:
+                    name = words.pop() if words else ""
+                for first in range(len(words) + 1):
                     longer = self.lookup(" ".join([*words[first:], name]))
                     if longer is not None and longer.gate not in (keys.SLOT, keys.RANDOM):
                         return longer
@@ -178,7 +189,14 @@ class PairFinder:
             first = php.end()
         quote = _QUOTE.match(text, first)
         if quote is not None:
+            if start and text[start - 1] == quote.group(2) and quote.group(2) not in text[start:at]:
+                return first  # the quote that was opened before the name ends here
             return self._quoted(quote, verdict)
+        if sign == "=" and verdict.gate != keys.COOKIE:
+            braced = _BRACED.match(text, first)
+            if braced is not None:
+                self._redact(braced.start(1), braced.end(1), verdict, quoted=False)
+                return braced.end()
         if (
             first < len(text)
             and text[first] in _OPENERS
@@ -193,7 +211,7 @@ class PairFinder:
         if close < 0:
             close = len(self.text)
         self._redact(first, close, verdict, quoted=True)
-        arrow = _ARROW.match(self.text, close)
+        arrow = _ARROW.match(self.text, close) or _CONCAT.match(self.text, close)
         if arrow is not None:
             self._redact(arrow.start(1), arrow.end(1), verdict, quoted=True)
         return max(close, first)
@@ -215,6 +233,11 @@ class PairFinder:
     def _container(self, first: int, verdict: Verdict, sign: int) -> int:
         """Redact each text below a secret name: ``"secrets": {"a": "x", "b": ["y"]}``."""
         text = self.text
+        if verdict.gate == keys.AUTH_PAIR:
+            pair = _TUPLE.match(text, first)
+            if pair is not None and not gates.is_masked(pair.group(3)):
+                self.spans.append(Span(pair.start(3), pair.end(3), "password"))
+                return pair.end()
         if verdict.gate in (keys.AUTH_PAIR, keys.CARD, keys.DSN, keys.RANDOM, keys.SHAPED):
             return sign + 1
         depth = 0
@@ -386,6 +409,15 @@ class PairFinder:
             line_end = line_end if line_end >= 0 else len(text)
             line = text[at + 1 : line_end]
             bare = line.lstrip(" -\t")
+            if (
+                at == stop
+                and bare == line
+                and " " not in line.strip()
+                and gates.is_mixed(line.strip())
+                and not re.search(r"[:=(\[{]", line)
+            ):
+                self._redact(at + 1, at + 1 + len(line.rstrip()), verdict, quoted=True)
+                break
             if not bare.strip() or len(line) - len(line.lstrip(" ")) <= indent - (
                 line.lstrip()[:1] == "-"
             ):

@@ -20,6 +20,7 @@ _NOUNS: Final = (
     (b"passc", 0, "password"),
     (b"pwd ", 0, "password"),
     (b"pw ", 0, "password"),
+    (b"pass ", 0, "password"),
     (b"kennwort", 0, "password"),
     (b"mot de passe", 0, "password"),
     (b"mdp ", 0, "password"),
@@ -35,11 +36,11 @@ _NOUNS: Final = (
     (b"secret", 2, "secret"),
     (b"credential", 2, "secret"),
 )
-_WHOLE: Final = frozenset((b"pw ",)) | frozenset(
+_WHOLE: Final = frozenset((b"pw ", b"pass ")) | frozenset(
     (b"pin ", b"otp ", b"cvv ", b"ssn ", b"pwd ", b"mdp ", b"senha", b"token", b"secret", b"key")
 )
 _NOUN_END: Final = re.compile(
-    r"(?i)(?:pass ?words?|passwd|passwort|pass ?phrases?|passcodes?|pwd|pw|kennwort|mot de passe|mdp|senha|"
+    r"(?i)(?:pass ?words?|passwd|passwort|pass(?= )|pass ?phrases?|passcodes?|pwd|pw|kennwort|mot de passe|mdp|senha|"
     r"wachtwoord|pin(?: code| number)?|code|otp|cvv|ssn|keys?|tokens?|secret(?:s| access key| keys?)?|"
     r"credentials?)(?![A-Za-z0-9_])"
 )
@@ -74,6 +75,33 @@ _KEY_WORDS: Final = tuple(
     )
     for sign in (b" ", b"!", b"_")
 )
+_QUALIFIED: Final = {
+    b"key": _KEY_WORDS,
+    b"code ": tuple(
+        word + b" "
+        for word in (
+            b"verification",
+            b"security",
+            b"time",
+            b"otp",
+            b"2fa",
+            b"mfa",
+            b"sms",
+            b"login",
+            b"auth",
+            b"confirmation",
+            b"authentication",
+            b"recovery",
+            b"backup",
+            b"pass",
+            b"pin",
+            b"factor",
+        )
+    ),
+}
+_FROM_TO: Final = re.compile(
+    r"(?: \w{1,16}){0,3}? from [\"'`]?([^\s\"'`]{4,64})[\"'`]? to [\"'`]?([^\s\"'`]{4,64})(?<![.,;])"
+)
 _ABROAD: Final = re.compile(
     r"(?i)\b(?:contraseña|clé api|clé secrète|пароль|密码|密碼|パスワード|비밀번호|hasło|şifre|lösenord)"
 )
@@ -81,7 +109,7 @@ _LINK_WORDS: Final = re.compile(
     r"(?i)[\"'`*)]{0,3}(?:[ ]{1,3}(?:for|of|to|on|in|from|the|this|our|my|your|user|account|admin|root|db|"
     r"database|server|prod|production|staging|wifi|wi-fi|[\w.@'-]{1,32})){0,5}?"
     r"[ ]{1,3}(?:is now|is currently|is set to|is|was|are|were|has been set to|has been changed to|"
-    r"changed to|reset to|set to|should be|will be|=|equals|being|to|as|ist|lautet|est|es|é|è|=>|->)"
+    r"changed to|reset to|set to|should be|will be|=|equals|being|to|as|ist|lautet|est|es|é|è|=>|->|\u2192)"
     r"(?: (?:now|currently|set to|still|simply|just))?[ ]{1,3}"
 )
 _DIRECT: Final = re.compile(r"[ \t]{1,3}(?=[\S])|[ \t]{0,3}[\r\n]{1,2}[ \t]{0,8}(?=\S)")
@@ -90,9 +118,18 @@ _OPEN: Final = "\"'`“‘«*"
 _CLOSE: Final = {'"': '"', "'": "'", "`": "`", "“": "”", "‘": "’", "«": "»", "*": "*"}
 _SQL: Final = re.compile(
     r"(?i)(?:identified[ ]{1,4}(?:with[ ]{1,4}[\w'\"]{1,40}[ ]{1,4})?(?:by|as)(?:[ ]{1,4}password)?|"
-    r"password(?:[ ]{0,4}\()?|secret|credentials?)[ (]{1,6}[nN]?'((?:[^'\\]|''|\\.){1,512}+)'"
+    r"crypt\([^()']{0,128},|password(?:[ ]{0,4}\()?|secret|credentials?)[ (]{1,6}[nN]?'((?:[^'\\]|''|\\.){1,512}+)'"
 )
-_XML: Final = re.compile(r"<((?:[\w-]{1,40}:)?[\w.-]{1,64})(?:\s[^<>]{0,256})?>([^<>]{1,4096})</")
+_XML: Final = re.compile(
+    r"<((?:[\w-]{1,40}:)?[\w.-]{1,64})(?:\s[^<>]{0,256})?>(?:<!\[CDATA\[([^<>\]]{1,4096})\]\]>|([^<>]{1,4096}))</"
+)
+_TAGGED: Final = re.compile(
+    r"<([\w.:-]{1,64})\s(?:[^<>]{0,256}?\s)?(?:value|val)=[\"']([^\"'<>]{1,4096})[\"']"
+)
+_PLIST: Final = re.compile(r"<key>([\w .-]{1,64})</key>\s{0,40}<string>([^<>]{1,4096})</string>")
+_LOGIN: Final = re.compile(
+    r"(?:login|auth|authenticate|log_in|sign_in|signIn|logIn|set_auth|basic_auth|setAuth)\(\s{0,8}[\"'][^\"'\n]{0,128}[\"'],\s{0,8}[\"']([^\"'\n]{4,256})[\"']"
+)
 
 
 def _places(low: bytes, stem: bytes) -> Iterator[int]:
@@ -134,9 +171,13 @@ def find_told(text: str, low: bytes, spans: list[Span]) -> None:
     for stem, strength, kind in _NOUNS:
         for at in _places(low, stem):
             noun = _NOUN_END.match(text, at)
-            if noun is None or (stem == b"key" and not _names_key(low, at)):
+            if noun is None or (stem in _QUALIFIED and not _is_qualified(low, at, stem)):
                 continue
             if at and stem in _WHOLE and low[at - 1 : at].isalnum():
+                continue
+            changed = _FROM_TO.match(text, noun.end()) if strength == 0 else None
+            if changed is not None and all(map(gates.is_mixed, changed.groups())):
+                spans.extend(Span(*changed.span(one), kind) for one in (1, 2))
                 continue
             span = _after_noun(text, noun.end(), strength)
             if span is not None:
@@ -151,8 +192,8 @@ def find_told_abroad(text: str, spans: list[Span]) -> None:
             spans.append(Span(*span, "password"))
 
 
-def _names_key(low: bytes, at: int) -> bool:
-    return low[max(0, at - 12) : at].endswith(_KEY_WORDS)
+def _is_qualified(low: bytes, at: int, stem: bytes) -> bool:
+    return low[max(0, at - 16) : at].endswith(_QUALIFIED[stem])
 
 
 def _after_noun(text: str, at: int, strength: int) -> tuple[int, int] | None:
@@ -223,7 +264,7 @@ def _is_told(value: str, strength: int, *, linked: bool, quoted: bool, last: boo
 
 def find_sql(text: str, low: bytes, spans: list[Span]) -> None:
     """Add passwords of SQL statements: ``IDENTIFIED BY '...'``, ``PASSWORD '...'``."""
-    for stem in (b"identified ", b"password", b"secret", b"credential"):
+    for stem in (b"identified ", b"crypt(", b"password", b"secret", b"credential"):
         for at in _places(low, stem):
             found = _SQL.match(text, at)
             if found is not None and not gates.is_placeholder(found.group(1)):
@@ -236,10 +277,11 @@ def find_elements(text: str, lookup: Lookup, spans: list[Span]) -> None:
         verdict = lookup(found.group(1))
         if verdict is None or verdict.gate in (keys.SLOT, keys.CARD):
             continue
-        value = found.group(2)
+        group = 2 if found.group(2) else 3
+        value = found.group(group)
         bare = value.strip()
         if bare and gates.is_secret(bare, verdict):
-            start = found.start(2) + len(value) - len(value.lstrip())
+            start = found.start(group) + len(value) - len(value.lstrip())
             spans.append(Span(start, start + len(bare), verdict.kind))
 
 
@@ -250,6 +292,9 @@ _QUOTED_PAIR: Final = re.compile(
 
 def find_quoted_pairs(text: str, lookup: Lookup, spans: list[Span]) -> None:
     """Add the second of ``("password", "x")``: a call, a tuple, a header of a web server."""
+    for found in _LOGIN.finditer(text):
+        if gates.is_mixed(found.group(1)) and not gates.is_masked(found.group(1)):
+            spans.append(Span(found.start(1), found.end(1), "password"))
     for found in _QUOTED_PAIR.finditer(text):
         verdict = lookup(found.group(2))
         if verdict is None or verdict.gate in (keys.SLOT, keys.CARD, keys.RANDOM, keys.DSN):
@@ -310,3 +355,14 @@ def find_reversed(text: str, low: bytes, spans: list[Span]) -> None:
                 and not gates.is_dated(value)
             ):
                 spans.append(Span(start, start + len(value), "password"))
+
+
+def find_tags(text: str, lookup: Lookup, spans: list[Span]) -> None:
+    """Add ``<secret value="x"/>`` and the pairs of a property list."""
+    for pattern in (_TAGGED, _PLIST):
+        for found in pattern.finditer(text):
+            verdict = lookup(found.group(1))
+            if verdict is None or verdict.gate in (keys.SLOT, keys.CARD, keys.RANDOM):
+                continue
+            if gates.is_secret(found.group(2), verdict):
+                spans.append(Span(found.start(2), found.end(2), verdict.kind))

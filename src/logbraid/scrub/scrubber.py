@@ -256,7 +256,12 @@ class Scrubber:
                 now[at] = without(texts[at], [span], counts)
         for at in range(len(texts) - 1):
             name = texts[at]
-            if len(name) > 40 or now[at + 1] is not items[at + 1] or self.plain_names.get(name):
+            if (
+                len(name) > 40
+                or not _BARE_NAME.match(name)
+                or now[at + 1] is not items[at + 1]
+                or self.plain_names.get(name)
+            ):
                 continue
             verdict = self.verdict(name)
             if verdict is None or verdict.gate in (keys.SLOT, keys.CARD):
@@ -397,7 +402,7 @@ class Scrubber:
             return value
         tree: dict[str, Plain] = value  # type: ignore[assignment]  # type() told
         if (
-            tree.get("type") in _SCHEMA_TYPES
+            _is_schema_type(tree.get("type"))
             and len(tree) > 1
             and not _SCHEMA_WORDS.isdisjoint(tree)
         ):
@@ -464,6 +469,7 @@ class Scrubber:
         return self._scan(text, counts, levels)
 
 
+_BARE_NAME: Final = re.compile(r"[A-Za-z][\w.-]*\Z")
 _FIELD: Final = re.compile(r"(?i)[ _-]*(?:field|input|box|textbox|text box)[\"'\])]*\Z")
 _REFERENCE_NAMES: Final = frozenset(
     "name|ref|namespace|optional|arn|path|id|valueFrom|secretName|secret_name|secretRef|items|"
@@ -491,6 +497,12 @@ _TYPING: Final = frozenset(
 def _marker(kind: str, counts: dict[str, int]) -> str:
     counts[kind] = counts.get(kind, 0) + 1
     return redacted(kind)
+
+
+def _is_schema_type(kind: Plain) -> bool:
+    if type(kind) is list:
+        return bool(kind) and all(type(one) is str and one in _SCHEMA_TYPES for one in kind)
+    return type(kind) is str and kind in _SCHEMA_TYPES
 
 
 def _same(one: object, other: object) -> bool:

@@ -29,6 +29,9 @@ _ECHO: Final = re.compile(
     r"(?:echo|printf)[ \t]+(?:-\w+[ \t]+)?(?:'%s(?:\\n)?'[ \t]+)?(?:\"([^\"\n]{1,256}+)\"|'([^'\n]{1,256}+)'|([^\s|\"']{1,256}+))[ \t]*\|"
     r"[^|\n]{0,128}?(--password-stdin|--with-token|sudo -S|chpasswd|passwd|cryptsetup|--passphrase-fd|base64|gh auth)"
 )
+_HERE: Final = re.compile(
+    r"(?:sudo|--password-stdin|--passphrase-fd|passwd)[^\n<]{0,128}<<<[ ]{0,4}([\"']?)([^\s\"']{1,256})\1"
+)
 _MAX_COMMAND: Final = 2048
 
 
@@ -53,6 +56,13 @@ def find_piped(text: str, spans: list[Span]) -> None:
     """Add what ``echo`` hands through a pipe to a program that reads a password."""
     for found in _ECHO.finditer(text):
         _piped(found, spans)
+
+
+def find_here(text: str, spans: list[Span]) -> None:
+    """Add what ``sudo -S <<< x`` reads."""
+    for found in _HERE.finditer(text):
+        if not gates.is_masked(found.group(2)):
+            spans.append(Span(found.start(2), found.end(2), "password"))
 
 
 def _piped(found: re.Match[str], spans: list[Span]) -> None:
@@ -91,9 +101,13 @@ def _arguments(text: str, at: int, end: int) -> list[tuple[int, int]]:
         if argument is None:
             at += 1
             continue
-        group = argument.lastindex or 0
-        found.append(argument.span(group))
+        first, last = argument.span(argument.lastindex or 0)
         at = max(argument.end(), at + 1)
+        if last == argument.end() and at < end and text[at] in "\"'" and text[first] == "-":
+            glued = _ARGUMENT.match(text, at, end)  # -p'x': the quotes are in the middle
+            if glued is not None:
+                last = at = glued.end()
+        found.append((first, last))
     return found
 
 
@@ -207,8 +221,9 @@ def _flagged(
         if not flag.glued or not item.startswith(flag.name) or item.startswith("--"):
             return None
         offset = len(flag.name)
-        value = item[offset:].lstrip("=")
+        value = item[offset:].lstrip("=\"'")
         offset = len(item) - len(value)
+        value = value.rstrip("\"'")
     elif flag.glued == "only":
         return None
     step = 0 if item != flag.name else 1

@@ -157,6 +157,10 @@ class TextScanner:
             urls.find_other_userinfo(text, spans)
         if b"</" in raw:
             prose.find_elements(text, lookup, spans)
+        if b"<" in raw and b">" in raw:
+            prose.find_tags(text, lookup, spans)
+        if b"<<<" in raw:
+            shell.find_here(text, spans)
         if b"'" in raw:
             prose.find_sql(text, low, spans)
             if b"values" in low and b"into" in low:

@@ -43,12 +43,19 @@ class Outlet:
         """Write *items*; a failure is counted and told as for a sink without a queue."""
         rest = items
         if self._many is not None and len(items) > 1:
-            rest = self._many.write_many(items)
+            rest = self._write_many(self._many, items)
             advance = self._health.figures(self.sink.name).written.advance
             for _ in range(len(items) - len(rest)):
                 advance()
         for item in rest:
             self._deliver_one(item)
+
+    def _write_many(self, sink: TakesMany, items: Sequence[Item]) -> Sequence[Item]:
+        try:
+            return sink.write_many(items)
+        except Exception as error:  # noqa: BLE001 - one by one, each guarded: a line twice, none lost
+            self._health.complain(f"sink {self.sink.name}", error)
+            return items
 
     def _deliver_one(self, item: Item) -> None:
         if not self.is_foreign:

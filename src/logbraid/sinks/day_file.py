@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from logbraid.sinks.descriptor import Descriptor, is_torn
+from logbraid.sinks.descriptor import Descriptor, end_of, is_torn
 
 LOOK_AGAIN_SECONDS: Final = 1.0
 
@@ -19,7 +19,7 @@ LOOK_AGAIN_SECONDS: Final = 1.0
 class DayFile(Descriptor):
     """The descriptor of ``<root>/<tenant>/<day>.jsonl``; *path* is where it was found."""
 
-    __slots__ = ("_inode", "look_at", "path")
+    __slots__ = ("_inode", "_torn_end", "look_at", "path")
 
     def __init__(self, fd: int, path: str, now: float) -> None:
         super().__init__(fd)
@@ -27,7 +27,8 @@ class DayFile(Descriptor):
         found = os.fstat(fd)
         self._inode = (found.st_dev, found.st_ino)
         self.look_at = now + LOOK_AGAIN_SECONDS
-        self.torn = is_torn(fd)
+        self._torn_end: tuple[int, bytes] | None = None
+        self._look_at_end()
 
     def is_current(self, now: float) -> bool:
         """Tell whether the path still names this file, and look at how the file ends."""
@@ -36,8 +37,15 @@ class DayFile(Descriptor):
             found = os.stat(self.path, follow_symlinks=False)  # noqa: PTH116 - text all the way
         except OSError:
             return False
-        self.torn = is_torn(self.fd)
+        self._look_at_end()
         return (found.st_dev, found.st_ino) == self._inode
+
+    def _look_at_end(self) -> None:
+        if self._torn_end is not None and end_of(self.fd) == self._torn_end:
+            self.torn = True  # as last time: while a disk is full, no second wait for each line
+            return
+        self.torn = is_torn(self.fd)
+        self._torn_end = end_of(self.fd) if self.torn else None
 
     def look_soon(self) -> None:
         """Ask for a look before the next line: this one failed, here or in another process."""

@@ -93,14 +93,15 @@ def is_torn(fd: int, *, sleep: Callable[[float], None] = time.sleep) -> bool:
     A line that another process is writing right now looks the same for some microseconds: so a
     file that has grown a millisecond later is not torn.
     """
-    size, end = _end(fd)
+    size, end = end_of(fd)
     if end in (b"", b"\n"):
         return False
     sleep(_SETTLE_SECONDS)
-    return _end(fd) == (size, end)
+    return end_of(fd) == (size, end)
 
 
-def _end(fd: int) -> tuple[int, bytes]:
+def end_of(fd: int) -> tuple[int, bytes]:
+    """Return the size of a file and its last byte (empty where that cannot be read)."""
     size = os.fstat(fd).st_size
     if size == 0 or not hasattr(os, "pread"):
         return size, b""

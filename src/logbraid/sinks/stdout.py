@@ -180,7 +180,7 @@ class StdoutSink:
     def _write_nested(self, line: bytes) -> None:
         try:
             self._write_alone(line)
-        except (OSError, ValueError) as error:  # who logged it has long returned
+        except Exception as error:  # noqa: BLE001 - who logged it has long returned: counted
             self._health.drop(reason_of(error), sink=self.name)
 
     def _write_out(self, line: bytes) -> None:

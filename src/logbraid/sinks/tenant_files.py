@@ -75,25 +75,28 @@ class TenantFilesSink:
 
     def write(self, line: bytes, tenant: str | None, day: str) -> None:
         """Append *line* to the file of *tenant* and *day*."""
+        key = (tenant, day)
         with self._lock:
             if self._busy:
                 self._write_apart(line, tenant, day)
                 return
+            file = None
             try:
                 self._busy = True
-                self._write_in_turn(line, tenant, day)
+                file = self._open.get(key)
+                if file is None or self._monotonic() >= file.look_at:
+                    file = self._file(tenant, day)
+                else:
+                    self._open.move_to_end(key)
+                file.write(line)
+            except OSError:
+                if file is not None:
+                    file.look_soon()
+                raise
             finally:
                 self._busy = False
                 if self._stale:  # a signal handler asked for it in the middle of the line
                     self._close_files()
-
-    def _write_in_turn(self, line: bytes, tenant: str | None, day: str) -> None:
-        file = self._file(tenant, day)
-        try:
-            file.write(line)
-        except OSError:
-            file.look_soon()
-            raise
         if not tenant:
             self._health.without_tenant.advance()
 
