@@ -1,8 +1,7 @@
 """A Django project in one file behind ``TracingWSGIMiddleware``, called over HTTP by two tenants.
 
 ``LOGGING_CONFIG = None`` keeps Django from configuring ``logging`` itself. A Django middleware
-authenticates and binds the tenant; Django's own lines about the exception and about the refused
-host carry the ids as well.
+authenticates and binds the tenant; Django's own lines about errors carry the ids as well.
 """
 
 from __future__ import annotations
@@ -92,7 +91,7 @@ if __name__ == "__main__":
         call(server.server_port, "/orders/7?access_token=tok-93hd82hsj2kq", acme),
         call(server.server_port, "/orders/8", globex),
         call(server.server_port, "/pay", acme),
-        call(server.server_port, "/orders/9", "sk-stranger-4kx82ns7"),
+        call(server.server_port, "/orders/9?token=tok-93hd82hsj2kq", "sk-stranger-4kx82ns7"),
     ]
     server.shutdown()
     server.server_close()

@@ -60,7 +60,7 @@ def call(port: int, path: str, key: str) -> int:
 
 
 if __name__ == "__main__":
-    server = make_server("127.0.0.1", 0, wsgi, threaded=True)
+    server = make_server("127.0.0.1", 0, wsgi)
     threading.Thread(target=server.serve_forever).start()
     acme, globex = API_KEYS
     statuses = [

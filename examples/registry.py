@@ -14,7 +14,7 @@ from contextvars_extras import ContextVarsRegistry
 import logbraid
 
 
-class Current(ContextVarsRegistry):
+class Current(ContextVarsRegistry):  # type: ignore[misc]  # the library has no types
     """What this application knows about the work it is doing."""
 
     tenant_id: str

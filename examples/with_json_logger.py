@@ -42,11 +42,18 @@ logging.config.dictConfig(
 )
 
 log = logging.getLogger("shop.orders")
+
+
+def deliver() -> None:
+    """Fail as clients do, with a header in the error's text."""
+    raise ConnectionError("refused: Authorization: Bearer tok-93hd82hsj2kq")
+
+
 for tenant in ("acme", "globex"):
     with logbraid.bound_context(tenant_id=tenant, run_id="run-9"):
         log.info("paid", extra={"order": 4711, "password": "hunter2-8sk2j"})
         try:
-            raise ConnectionError("refused: Authorization: Bearer tok-93hd82hsj2kq")
+            deliver()
         except ConnectionError:
             log.exception("failed")
 

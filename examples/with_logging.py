@@ -21,19 +21,26 @@ vendor.propagate = False
 logbraid.configure_logging(service="shop", levels={"vendor.noisy": "error"})
 log = logging.getLogger("shop.orders")
 
+
+def connect() -> None:
+    """Fail as drivers do: with the password in the error's text."""
+    raise ConnectionError("cannot connect to postgres://shop:hunter2-8sk2j@db/shop")
+
+
 with logbraid.bound_context(tenant_id="acme", user_id="u-7", run_id="run-9"):
     log.info("paid %s of order %d", "27.40 EUR", 4711, extra={"order": 4711})
     log.warning("retrying with api_key=%s", "k-93hd82hsj2kqzz7")
-    log.info("names that logging refuses", extra={"name": "Ada", "args": [1], "message": "hi"})
+    clashing = {"name": "Ada", "args": [1], "message": "hi"}
+    log.info("names that logging refuses", extra=clashing)
     logging.LoggerAdapter(log, {"component": "cart"}).info("from an adapter")
     vendor.info("the library's own line")
     logging.getLogger("vendor.noisy.pool").warning("not shown")
     warnings.warn("this call goes away", DeprecationWarning, stacklevel=1)
     try:
-        raise ConnectionError("cannot connect to postgres://shop:hunter2-8sk2j@db/shop")
+        connect()
     except ConnectionError:
         log.exception("order %d failed", 4711)
-    log.info("an argument is missing: %s and %s", "one")  # told, not raised
+    log.info("missing: %s and %s", "one")  # noqa: PLE1206 - told in the line, not raised
 
 log.debug("not shown")
 with logbraid.debug_for(seconds=60, tenant_id="globex"):

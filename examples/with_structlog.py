@@ -13,10 +13,16 @@ import structlog
 
 import logbraid
 
-early = structlog.get_logger("shop.early").bind(component="cart")  # made before anyone configured
+early = structlog.get_logger().bind(component="cart")  # made before anyone configured
 
 logbraid.configure_logging(service="shop")
 log = structlog.get_logger("shop.orders")  # or logbraid.get_logger: that one is typed
+
+
+def log_in() -> None:
+    """Fail with a password in the error's text."""
+    raise PermissionError("login failed, password=hunter2-8sk2j")
+
 
 with logbraid.bound_context(tenant_id="acme", user_id="u-7", run_id="run-9"):
     early.info("cart_opened", items=2)
@@ -30,7 +36,7 @@ with logbraid.bound_context(tenant_id="acme", user_id="u-7", run_id="run-9"):
     structlog.contextvars.clear_contextvars()
 
     try:
-        raise PermissionError("login failed, password=hunter2-8sk2j")
+        log_in()
     except PermissionError:
         order.exception("order_failed")
 

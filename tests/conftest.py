@@ -12,6 +12,7 @@ import structlog
 
 from logbraid import assembly
 from logbraid.context import EMPTY, bound
+from logbraid.integrations.stdlib_takeover import known_loggers
 
 
 def _loguru_core() -> Any:
@@ -23,7 +24,8 @@ def _loguru_core() -> Any:
 def _leave_as_found() -> Iterator[None]:
     """End what a test left configured, and put back what it added to the libraries."""
     root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
+    before = {logger: list(logger.handlers) for logger in known_loggers()}
+    level = root.level
     core = _loguru_core()
     sinks = None if core is None else (dict(core.handlers), core.min_level)
     bound.set(EMPTY)
@@ -33,7 +35,8 @@ def _leave_as_found() -> Iterator[None]:
     bound.set(EMPTY)
     structlog.contextvars.clear_contextvars()
     structlog.reset_defaults()
-    root.handlers[:] = handlers
+    for logger in known_loggers():
+        logger.handlers[:] = before.get(logger, [])
     root.setLevel(level)
     if sinks is not None:
         core.handlers, core.min_level = sinks

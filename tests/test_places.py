@@ -144,15 +144,6 @@ def lines_of(directory: Path) -> list[dict[str, Any]]:
     return found
 
 
-def events_of(lines: list[dict[str, Any]], request_id: str) -> list[str]:
-    """Return the events of a request, without those of the server, in order of the alphabet."""
-    return sorted(
-        one["event"]
-        for one in lines
-        if one.get("request_id") == request_id and one.get("tenant_id") == "acme"
-    )
-
-
 def write(directory: Path, name: str, text: str) -> None:
     (directory / name).write_text(textwrap.dedent(text))
 

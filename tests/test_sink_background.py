@@ -230,6 +230,15 @@ def test_callable_that_logs_does_not_log_for_ever() -> None:
     sink.close()
 
 
+def test_lines_are_counted_though_health_was_reset_after_construction() -> None:
+    sink = BackgroundSink(MemorySink(name="inner"))
+    health.reset()  # as configuration does, once the sinks stand
+    put_all(sink, [numbered(number) for number in range(10)])
+    assert sink.flush(30)
+    assert health.snapshot().sinks["inner"].written == 10
+    sink.close()
+
+
 def test_sink_that_fails_with_many_gets_them_one_by_one(capfd: pytest.CaptureFixture[str]) -> None:
     class Fragile(MemorySink):
         def write_many(self, items: object) -> list[Item]:
@@ -409,16 +418,18 @@ def test_signal_handler_that_logs_never_deadlocks_and_keeps_the_sums() -> None:
     done = run("""
 signal.alarm(50)
 sink = BackgroundSink(StdoutSink(sys.stdout), queue_bytes=5000)
-count = 0
+count, running = 0, True
 def handler(number, frame):
     global count
     count += 1
     sink.write(b'{"h":1}\\n', None, DAY)
-    signal.setitimer(signal.ITIMER_VIRTUAL, 0.0005)
+    if running:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0.0005)
 signal.signal(signal.SIGVTALRM, handler)
 signal.setitimer(signal.ITIMER_VIRTUAL, 0.0005)
 for number in range(100000):
     sink.write(b'{"m":1}\\n', None, DAY)
+running = False
 signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 assert sink.flush(30)
 assert sink.queued_bytes == 0, sink.queued_bytes

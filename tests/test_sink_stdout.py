@@ -353,16 +353,18 @@ def test_line_logged_by_a_signal_handler_waits_for_the_one_it_interrupts() -> No
         SCRIPT
         + """
 sink = StdoutSink(sys.stdout)
-count = 0
+count, running = 0, True
 def handler(number, frame):
     global count
     count += 1
     sink.write(b'{"handler":%d}\\n' % count, None, "2026-11-21")
-    signal.setitimer(signal.ITIMER_REAL, 0.0005)
+    if running:
+        signal.setitimer(signal.ITIMER_REAL, 0.0005)
 signal.signal(signal.SIGALRM, handler)
 signal.setitimer(signal.ITIMER_REAL, 0.0005)
 for number in range(2000):
     sink.write(b'{"main":%d,"pad":"%s"}\\n' % (number, b"x" * 6000), None, "2026-11-21")
+running = False
 signal.setitimer(signal.ITIMER_REAL, 0)
 sys.stderr.write(str(count))
 """

@@ -489,16 +489,18 @@ def test_line_that_interrupts_another_goes_out_by_a_descriptor_of_its_own(
 def test_signal_handler_that_logs_never_deadlocks_nor_crosses_tenants(tmp_path: Path) -> None:
     done = run(f"""
 sink = TenantFilesSink({str(tmp_path)!r}, retention_days=0, max_open_files=2)
-count = 0
+count, running = 0, True
 def handler(number, frame):
     global count
     count += 1
     sink.write(b'{{"t":"h%d"}}\\n' % (count % 5), f"h{{count % 5}}", DAY)
-    signal.setitimer(signal.ITIMER_REAL, 0.0005)
+    if running:
+        signal.setitimer(signal.ITIMER_REAL, 0.0005)
 signal.signal(signal.SIGALRM, handler)
 signal.setitimer(signal.ITIMER_REAL, 0.0005)
 for number in range(8000):
     sink.write(b'{{"t":"m%d"}}\\n' % (number % 5), f"m{{number % 5}}", DAY)
+running = False
 signal.setitimer(signal.ITIMER_REAL, 0)
 print(count)
 """)

@@ -190,7 +190,7 @@ with open(os.path.join(root, "ballast"), "wb") as ballast:
 full_in, full_out = os.pipe()
 go_in, go_out = os.pipe()
 ack_in, ack_out = os.pipe()
-fcntl.fcntl(ack_in, 1031, 1 << 20)                  # F_SETPIPE_SZ
+fcntl.fcntl(ack_in, fcntl.F_SETPIPE_SZ, 1 << 20)
 def writer(w):
     deliver = guard(TenantFilesSink(os.path.join(root, "logs"), retention_days=0))
     def put(i):
@@ -522,9 +522,9 @@ def round(number):
                 sink.write(record(number * 10 + thread, i), "acme", DAY)
                 os.write(ack_out, struct.pack("ii", number * 10 + thread, i))
                 i += 1
-        for thread in range(1, 4):
-            threading.Thread(target=work, args=(thread,), daemon=True).start()
         try:
+            for thread in range(1, 4):
+                threading.Thread(target=work, args=(thread,), daemon=True).start()
             work(0)
         finally:
             stop.set()

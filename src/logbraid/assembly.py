@@ -158,7 +158,7 @@ def sinks_of(settings: Settings) -> list[Sink]:
         if output == "files":
             made.append(_files(settings))
         elif _for_people(settings, streams[output]):
-            made.append(TerminalSink(streams[output], name=output))
+            made.append(TerminalSink(streams[output], name=output, lock=settings.stdout_lock))
         else:
             made.append(StdoutSink(streams[output], name=output, lock=settings.stdout_lock))
     if settings.delivery == "queue":

@@ -21,6 +21,7 @@ result for what most records are.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -145,7 +146,7 @@ class Pipeline:
 
     def make(self, record: Record, *, reentrant: bool = False) -> Line | None:
         """Return the line that *record* becomes, or ``None`` if it is not wanted."""
-        time_ns = self.settings.clock() if record.time_ns is None else record.time_ns
+        time_ns = self._now() if record.time_ns is None else record.time_ns
         try:
             return self._make(record, self.stamper.stamp(time_ns), reentrant=reentrant)
         except DropEvent:
@@ -194,6 +195,13 @@ class Pipeline:
         for kind, number in counts.items():
             health.scrubbed.add(kind, number)
         return Line(encoded, ids.get("tenant_id"), day_of(stamp))
+
+    def _now(self) -> int:
+        try:
+            return int(self.settings.clock())
+        except Exception as error:  # noqa: BLE001 - a clock is anyone's callable
+            health.complain("clock", error)
+            return time.time_ns()
 
     # -- its steps -------------------------------------------------------------------------
 

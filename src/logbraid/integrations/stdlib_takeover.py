@@ -52,6 +52,7 @@ class LevelKeeper:
         self._root_before = logging.getLogger().level
         self._root_given = self._root_before
         self._before: dict[str, int] = {}
+        self._given: dict[str, int] = {}
 
     def apply(self) -> None:
         """Bring every level in line with ``levels``."""
@@ -64,26 +65,34 @@ class LevelKeeper:
         quiet = set(NOISY) if self._root_given < INFO else set()
         wanted = {*levels.named, *quiet, *pinned}
         for name in [name for name in self._before if name not in wanted]:
-            logging.getLogger(name).setLevel(self._before.pop(name))
+            self._put_back(name)
         applied.clear()
         for name in sorted(wanted):
             logger = logging.getLogger(name)
-            if name in self._before or name in levels.named or logger.level == logging.NOTSET:
+            is_unset = logger.level in (logging.NOTSET, self._given.get(name))
+            if name in levels.named or is_unset:
                 self._before.setdefault(name, logger.level)
                 applied.add(name)
                 own = levels.effective(name)
                 is_open = levels.windows and name not in foreign and "root" not in foreign
-                logger.setLevel(min(own, DEBUG) if is_open and name in levels.named else own)
+                self._given[name] = min(own, DEBUG) if is_open and name in levels.named else own
+                logger.setLevel(self._given[name])
         root.setLevel(self._root_given)
+
+    def _put_back(self, name: str) -> None:
+        """Give the logger *name* its level from before, unless someone changed it since."""
+        logger = logging.getLogger(name)
+        before, given = self._before.pop(name), self._given.pop(name)
+        if logger.level == given:
+            logger.setLevel(before)
 
     def restore(self) -> None:
         """Put back the levels that are still as we set them."""
         root = logging.getLogger()
         if root.level == self._root_given:
             root.setLevel(self._root_before)
-        for name, level in self._before.items():
-            logging.getLogger(name).setLevel(level)
-        self._before.clear()
+        for name in list(self._before):
+            self._put_back(name)
         applied.clear()
 
 

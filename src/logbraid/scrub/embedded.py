@@ -9,6 +9,8 @@ from typing import Final
 
 from logbraid.record import Plain
 
+LEVELS: Final = 3
+"""So many times JSON may stand inside a text that stands in JSON."""
 OPENERS: Final = frozenset('{["')
 _MAX: Final = 1_000_000
 _STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)

@@ -1,4 +1,4 @@
-"""Judge a value whose name is secret: is it one, or only something that stands in its place?
+"""Judge a value whose name is secret: it may only stand in a secret's place.
 
 Placeholders, references, look-ups in code, type annotations and the words of a status message
 are no secrets. Knows values only; names are judged in ``keys.py``.
@@ -17,12 +17,15 @@ _MARKED: Final = re.compile(r"(?:[A-Za-z][\w-]{0,20} )?\[REDACTED:[^\[\]\s]{1,64
 
 _PLACEHOLDER: Final = re.compile(
     r"(?:"
-    r"[*\u2022\u25cf#.xX_\-\u2026]{1,64}"
+    r"[*\u2022\u25cf#.xX_\-\u2026]{1,128}"
     r"|\$\{[^}]{0,128}\}|\$\([^)]{0,256}\)|\$[A-Za-z_]\w{0,63}|%[A-Za-z_]\w{0,63}%|\$env:\w{1,64}"
-    r"|\{\{.{0,128}\}\}|\{[A-Za-z_][\w.]{0,63}\}|%\(\w{1,64}\)s|%[sdr]|:[a-z_]{1,32}|@[a-z_]{1,32}|\?"
-    r"|[\w-]{0,8}(?:\.{3}|\u2026)[\w-]{0,6}|<[^<>]{0,128}>|\[[A-Za-z _-]{0,64}\]|\(?\w{0,16}\*{3,64}\w{0,4}\)?"
+    r"|\{\{.{0,128}\}\}|\{[A-Za-z_][\w.]{0,63}\}|%\(\w{1,64}\)s|%[sdr]|:[a-z_]{1,32}|@[a-z_]{1,"
+    r"32}|\?"
+    r"|[\w-]{0,8}(?:\.{3}|\u2026)[\w-]{0,6}|<[^<>]{0,128}>|\[[A-Za-z _-]{0,64}\]|\(?\w{0,"
+    r"16}\*{3,64}\w{0,4}\)?"
     r"|SecretStr\(['\"]\*{0,32}['\"]\)|__\w{1,64}__"
-    r"|(?:your|my|the|insert|enter|add|put|replace)[-_ ](?:[A-Za-z]+[-_ ]){0,6}[A-Za-z]+(?:[-_ ]here)?"
+    r"|(?:your|my|the|insert|enter|add|put|replace)[-_ ](?:[A-Za-z]+[-_ ]){0,6}[A-Za-z]+(?:[-_ "
+    r"]here)?"
     r")\Z",
     re.IGNORECASE,
 )
@@ -38,7 +41,8 @@ _EMPTY_WORDS: Final = frozenset(
         "absent|set|ok|failed|success|error|revoked|active|inactive|denied|incorrect|"
         "wrong|mismatch|rejected|accepted|verified|unverified|changed|reset|updated|"
         "rotated|created|deleted|pending|unauthorized|forbidden|default|secret|encrypted|"
-        "object|array|any|[filtered]|(hidden)|(redacted)|<none>|-|."
+        "object|array|any|configured|loaded|sent|used|stored|provided|generated|found|issued|"
+        "refreshed|granted|see vault|[filtered]|(hidden)|(redacted)|<none>|-|."
     ).split("|")
 )
 _STATUS_WORDS: Final = frozenset(
@@ -49,7 +53,8 @@ _STATUS_WORDS: Final = frozenset(
         "provided found rejected changed updated reset rotated revoked denied mismatch "
         "match matches please enter for error policy strength weak strong verification "
         "validation authentication login successfully success ok accepted needed "
-        "optional forgotten the your a an this that from in with and or to via by using "
+        "optional forgotten the your a an this that from in with and or see ask stored to via "
+        "by using "
         "used of at on if when was we you it its no none erforderlich falsch ungultig "
         "muss ist wurde nicht requis invalide doit est incorrecta requerida obligatorio "
         "debe es invalida deve obrigatoria incorreta expirado inválida"
@@ -76,7 +81,8 @@ _REFERENCE: Final = re.compile(
 _PATH: Final = re.compile(
     r"(?:(?:/(?:etc|var|run|home|usr|opt|secrets?|mnt|tmp|app|root|srv|data|dev|proc|private|Users|"
     r"vault|keys|config|certs?|workspace|code)/|~/|\.{1,2}/|[A-Za-z]:[\\/]|file://|"
-    r"%[A-Z]{2,20}%\\)[^\s]{0,512}|[\w./\\-]{1,256}\.(?:pem|key|json|ya?ml|crt|cer|p12|pfx|jks|txt|env|"
+    r"%[A-Z]{2,20}%\\)[^\s]{0,512}|[\w./\\-]{1,256}\.(?:pem|key|json|ya?ml|crt|cer|p12|pfx|jks|"
+    r"txt|env|"
     r"toml|ini|conf|py|js|ts|go|rs|java|rb|php|sh))\Z"
 )
 _LINK: Final = re.compile(r"[a-z][a-z0-9+.-]{1,20}://")
@@ -102,7 +108,8 @@ _TYPE: Final = re.compile(
     r"(?:(?:typing\.)?(?:Optional|Union|Annotated|Final|Literal|list|List|dict|Dict|Secret|Promise|"
     r"Maybe|Vec|Option|Result|Array|Record|Partial|Sequence|Callable|ClassVar)(?=[\[<]).{0,256}|"
     r"(?:str|string|String|int|integer|bool|boolean|bytes|any|Any|object|None|null|undefined|"
-    r"SecretStr|SecretBytes|text|Text|varchar|VARCHAR|TEXT|char|CHAR|number|float|void|never|unknown|"
+    r"SecretStr|SecretBytes|text|Text|varchar|VARCHAR|TEXT|char|CHAR|number|float|void|never|"
+    r"unknown|"
     r"&str|&'static str|\*string|\[\]byte|uuid|UUID|bytea|json|jsonb|Mapped|Column|Field|Depends)"
     r"(?:[\[\](<>|?,;)=].{0,256}|\?|\(\d{1,5}\)\)?)?)\Z",
     re.DOTALL,
@@ -216,7 +223,7 @@ def is_code_call(value: str) -> bool:
     )
 
 
-def is_secret(value: str, verdict: Verdict) -> bool:
+def is_secret(value: str, verdict: Verdict) -> bool:  # noqa: PLR0911 - one exit for each gate
     """Tell whether *value* under a name of that *verdict* is to be redacted whole."""
     gate = verdict.gate
     if gate == keys.SLOT or is_placeholder(value):
@@ -242,7 +249,7 @@ def is_secret(value: str, verdict: Verdict) -> bool:
 
 
 def _is_code_number(value: str) -> bool:
-    """A PIN, a one-time code, a social security number: digits, or letters and digits."""
+    """Tell a PIN, a one-time code, a social security number: digits, or letters and digits."""
     bare = value.strip()
     if " " in bare and not bare.replace(" ", "").isdigit():
         return False

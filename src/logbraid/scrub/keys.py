@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from logbraid.scrub import foreign
 from logbraid.scrub import words as table
 
 # What a name asks of the value before it is redacted.
@@ -142,7 +143,7 @@ _SUFFIXES: Final = tuple(sorted(table.SUFFIXES, key=len, reverse=True))
 _SECRET: Final = _sequences()
 _FOREIGN: Final = {
     tuple(words_.split()): Verdict(kind, NUMBERS_TOO if kind == "password" else TEXT)
-    for words_, kind in ((fold(name), kind) for name, kind in table.FOREIGN.items())
+    for words_, kind in ((fold(name), kind) for name, kind in foreign.FOREIGN.items())
 }
 _SAFE: Final = frozenset(tuple(one.split()) for one in table.SAFE)
 _CARDS: Final = frozenset(tuple(one.split()) for one in table.CARD_WORDS)
@@ -186,7 +187,7 @@ _NUMBERED: Final = re.compile(r"v?\d{1,4}\Z")
 _TAKEN_OFF: Final = table.NEUTRAL | table.VENDORS
 
 
-def _ending(found: list[str], *, whole: bool) -> Verdict | None:
+def _ending(found: list[str], *, whole: bool) -> Verdict | None:  # noqa: PLR0911 - cheap exits first
     for size in (4, 3, 2, 1):
         if size > len(found):
             continue
@@ -225,7 +226,7 @@ def _foreign(found: list[str]) -> Verdict | None:
             verdict = _FOREIGN.get(tuple(found[start : start + size]))
             if verdict is not None:
                 rest = found[start + size :]
-                if any(word in table.FOREIGN_DESCRIPTORS for word in rest):
+                if any(word in foreign.FOREIGN_DESCRIPTORS for word in rest):
                     return None
                 return verdict
     return None

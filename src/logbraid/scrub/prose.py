@@ -1,4 +1,4 @@
-"""Secrets that are told in words: ``the password is hunter2``, ``Bearer abc``, SQL, XML, netrc."""
+"""Secrets that are told in words: ``the password is hunter2``, ``Bearer abc``, ``x is my pin``."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from logbraid.scrub import gates, inside, keys
-from logbraid.scrub.pairs import Lookup
+from logbraid.scrub import gates, inside
 from logbraid.scrub.spans import Span
 
 _SCHEME: Final = re.compile(
     r"(?<![A-Za-z0-9])([Bb]earer|BEARER|[Bb]asic|BASIC|[Tt]oken)[ \t]{1,4}(?=[\w+/.~=-])"
 )
+
+
 _CREDENTIAL: Final = re.compile(r"[A-Za-z0-9._~+/=-]{8,8192}+")
+
+
 _NOUNS: Final = (
     (b"passw", 0, "password"),
     (b"passp", 0, "password"),
@@ -36,14 +39,22 @@ _NOUNS: Final = (
     (b"secret", 2, "secret"),
     (b"credential", 2, "secret"),
 )
+
+
 _WHOLE: Final = frozenset((b"pw ", b"pass ")) | frozenset(
     (b"pin ", b"otp ", b"cvv ", b"ssn ", b"pwd ", b"mdp ", b"senha", b"token", b"secret", b"key")
 )
+
+
 _NOUN_END: Final = re.compile(
-    r"(?i)(?:pass ?words?|passwd|passwort|pass(?= )|pass ?phrases?|passcodes?|pwd|pw|kennwort|mot de passe|mdp|senha|"
-    r"wachtwoord|pin(?: code| number)?|code|otp|cvv|ssn|keys?|tokens?|secret(?:s| access key| keys?)?|"
+    r"(?i)(?:pass ?words?|passwd|passwort|pass(?= )|pass ?phrases?|passcodes?|pwd|pw|kennwort|"
+    r"mot de passe|mdp|senha|"
+    r"wachtwoord|pin(?: code| number)?|code|otp|cvv|ssn|keys?|tokens?|secret(?:s| access key| "
+    r"keys?)?|"
     r"credentials?)(?![A-Za-z0-9_])"
 )
+
+
 _KEY_WORDS: Final = tuple(
     word + sign
     for word in (
@@ -75,6 +86,8 @@ _KEY_WORDS: Final = tuple(
     )
     for sign in (b" ", b"!", b"_")
 )
+
+
 _QUALIFIED: Final = {
     b"key": _KEY_WORDS,
     b"code ": tuple(
@@ -99,40 +112,44 @@ _QUALIFIED: Final = {
         )
     ),
 }
+
+
 _FROM_TO: Final = re.compile(
-    r"(?: \w{1,16}){0,3}? from [\"'`]?([^\s\"'`]{4,64})[\"'`]? to [\"'`]?([^\s\"'`]{4,64})(?<![.,;])"
+    r"(?: \w{1,16}){0,3}? from [\"'`]?([^\s\"'`]{4,64})[\"'`]? to [\"'`]?([^\s\"'`]{4,64})"
+    r"(?<![.,;])"
 )
+
+
 _ABROAD: Final = re.compile(
     r"(?i)\b(?:contraseña|clé api|clé secrète|пароль|密码|密碼|パスワード|비밀번호|hasło|şifre|lösenord)"
 )
+
+
 _LINK_WORDS: Final = re.compile(
-    r"(?i)[\"'`*)]{0,3}(?:[ ]{1,3}(?:for|of|to|on|in|from|the|this|our|my|your|user|account|admin|root|db|"
+    r"(?i)[\"'`*)]{0,3}(?:[ ]{1,3}(?:for|of|to|on|in|from|the|this|our|my|your|user|account|"
+    r"admin|root|db|"
     r"database|server|prod|production|staging|wifi|wi-fi|[\w.@'-]{1,32})){0,5}?"
     r"[ ]{1,3}(?:is now|is currently|is set to|is|was|are|were|has been set to|has been changed to|"
-    r"changed to|reset to|set to|should be|will be|=|equals|being|to|as|ist|lautet|est|es|é|è|=>|->|\u2192)"
+    r"changed to|reset to|set to|should be|will be|=|equals|being|to|as|ist|lautet|est|es|é|è|"
+    r"=>|->|\u2192)"
     r"(?: (?:now|currently|set to|still|simply|just))?[ ]{1,3}"
 )
+
+
 _DIRECT: Final = re.compile(r"[ \t]{1,3}(?=[\S])|[ \t]{0,3}[\r\n]{1,2}[ \t]{0,8}(?=\S)")
+
+
 _VALUE: Final = re.compile(r"[^\s]{1,512}+")
+
+
 _OPEN: Final = "\"'`“‘«*"
+
+
 _CLOSE: Final = {'"': '"', "'": "'", "`": "`", "“": "”", "‘": "’", "«": "»", "*": "*"}
-_SQL: Final = re.compile(
-    r"(?i)(?:identified[ ]{1,4}(?:with[ ]{1,4}[\w'\"]{1,40}[ ]{1,4})?(?:by|as)(?:[ ]{1,4}password)?|"
-    r"crypt\([^()']{0,128},|password(?:[ ]{0,4}\()?|secret|credentials?)[ (]{1,6}[nN]?'((?:[^'\\]|''|\\.){1,512}+)'"
-)
-_XML: Final = re.compile(
-    r"<((?:[\w-]{1,40}:)?[\w.-]{1,64})(?:\s[^<>]{0,256})?>(?:<!\[CDATA\[([^<>\]]{1,4096})\]\]>|([^<>]{1,4096}))</"
-)
-_TAGGED: Final = re.compile(
-    r"<([\w.:-]{1,64})\s(?:[^<>]{0,256}?\s)?(?:value|val)=[\"']([^\"'<>]{1,4096})[\"']"
-)
-_PLIST: Final = re.compile(r"<key>([\w .-]{1,64})</key>\s{0,40}<string>([^<>]{1,4096})</string>")
-_LOGIN: Final = re.compile(
-    r"(?:login|auth|authenticate|log_in|sign_in|signIn|logIn|set_auth|basic_auth|setAuth)\(\s{0,8}[\"'][^\"'\n]{0,128}[\"'],\s{0,8}[\"']([^\"'\n]{4,256})[\"']"
-)
 
 
-def _places(low: bytes, stem: bytes) -> Iterator[int]:
+def places(low: bytes, stem: bytes) -> Iterator[int]:
+    """Yield where *stem* stands in *low*."""
     at = low.find(stem)
     while at >= 0:
         yield at
@@ -142,7 +159,7 @@ def _places(low: bytes, stem: bytes) -> Iterator[int]:
 def find_schemes(text: str, low: bytes, spans: list[Span]) -> None:
     """Add what follows ``Bearer``, ``Basic`` and ``Token`` if it is a credential."""
     for stem in (b"bearer ", b"basic ", b"token "):
-        for at in _places(low, stem):
+        for at in places(low, stem):
             found = _SCHEME.match(text, at)
             value = _CREDENTIAL.match(text, found.end()) if found is not None else None
             if value is None:
@@ -169,7 +186,7 @@ def _is_credential(value: str, scheme: str) -> bool:
 def find_told(text: str, low: bytes, spans: list[Span]) -> None:
     """Add what prose says a password, a code or a key to be."""
     for stem, strength, kind in _NOUNS:
-        for at in _places(low, stem):
+        for at in places(low, stem):
             noun = _NOUN_END.match(text, at)
             if noun is None or (stem in _QUALIFIED and not _is_qualified(low, at, stem)):
                 continue
@@ -185,7 +202,7 @@ def find_told(text: str, low: bytes, spans: list[Span]) -> None:
 
 
 def find_told_abroad(text: str, spans: list[Span]) -> None:
-    """The same for the words of other languages that ASCII cannot write."""
+    """Do the same for the words of other languages that ASCII cannot write."""
     for noun in _ABROAD.finditer(text):
         span = _after_noun(text, noun.end(), 0)
         if span is not None:
@@ -262,87 +279,17 @@ def _is_told(value: str, strength: int, *, linked: bool, quoted: bool, last: boo
     )
 
 
-def find_sql(text: str, low: bytes, spans: list[Span]) -> None:
-    """Add passwords of SQL statements: ``IDENTIFIED BY '...'``, ``PASSWORD '...'``."""
-    for stem in (b"identified ", b"crypt(", b"password", b"secret", b"credential"):
-        for at in _places(low, stem):
-            found = _SQL.match(text, at)
-            if found is not None and not gates.is_placeholder(found.group(1)):
-                spans.append(Span(found.start(1), found.end(1), "password"))
-
-
-def find_elements(text: str, lookup: Lookup, spans: list[Span]) -> None:
-    """Add the text of elements whose name is secret: ``<password>x</password>``."""
-    for found in _XML.finditer(text):
-        verdict = lookup(found.group(1))
-        if verdict is None or verdict.gate in (keys.SLOT, keys.CARD):
-            continue
-        group = 2 if found.group(2) else 3
-        value = found.group(group)
-        bare = value.strip()
-        if bare and gates.is_secret(bare, verdict):
-            start = found.start(group) + len(value) - len(value.lstrip())
-            spans.append(Span(start, start + len(bare), verdict.kind))
-
-
-_QUOTED_PAIR: Final = re.compile(
-    r"(?<=([\"']))([A-Za-z][\w.-]{1,48})\1[ ]{0,2},[ ]{0,2}b?([\"'])((?:(?!\3)[^\\\n]|\\.){3,2048}?)\3"
-)
-
-
-def find_quoted_pairs(text: str, lookup: Lookup, spans: list[Span]) -> None:
-    """Add the second of ``("password", "x")``: a call, a tuple, a header of a web server."""
-    for found in _LOGIN.finditer(text):
-        if gates.is_mixed(found.group(1)) and not gates.is_masked(found.group(1)):
-            spans.append(Span(found.start(1), found.end(1), "password"))
-    for found in _QUOTED_PAIR.finditer(text):
-        verdict = lookup(found.group(2))
-        if verdict is None or verdict.gate in (keys.SLOT, keys.CARD, keys.RANDOM, keys.DSN):
-            continue
-        value = found.group(4)
-        first, end = found.span(4)
-        if verdict.gate == keys.AUTH and " " in value:
-            inside.find_authorization(text, first, end, spans)
-        elif verdict.gate in (keys.COOKIE, keys.SET_COOKIE) and "=" in value:
-            inside.find_cookies(text, first, end, spans, response=verdict.gate == keys.SET_COOKIE)
-        elif gates.is_mixed(value) and gates.is_secret(value, verdict):
-            spans.append(Span(first, end, verdict.kind))
-
-
-_PGPASS: Final = re.compile(
-    r"(?<![^\n])[^:\s]{1,255}:(?:\d{2,5}|\*):[^:\s]{1,64}:[^:\s]{1,64}:([^\s:]{1,256})(?![^\s])"
-)
-_ENCODED: Final = re.compile(
-    r"(?<![\w.-])([\w.-]{2,64}+)%3[dD]((?:[\w.~!*'()+-]|%(?!26)[0-9A-Fa-f]{2}){1,2048}+)"
-)
 _REVERSED: Final = re.compile(
-    r"(?i) (?:is|was) (?:the |my |your |our |their |a )?(?:new |current |temporary |root |admin |db |"
+    r"(?i) (?:is|was) (?:the |my |your |our |their |a )?(?:new |current |temporary |root |admin "
+    r"|db |"
     r"database |wifi )?(?:password|passphrase|passcode|api key|secret key|access token|pin)(?![\w])"
 )
-
-
-def find_pgpass(text: str, spans: list[Span]) -> None:
-    """Add the passwords of PostgreSQL's ``host:port:database:user:password`` lines."""
-    spans.extend(
-        Span(found.start(1), found.end(1), "password")
-        for found in _PGPASS.finditer(text)
-        if not gates.is_masked(found.group(1))
-    )
-
-
-def find_encoded(text: str, lookup: Lookup, spans: list[Span]) -> None:
-    """Add the values of pairs whose ``=`` is written ``%3D``."""
-    for found in _ENCODED.finditer(text):
-        name = found.group(1)
-        verdict = lookup(name) or lookup(name[2:])
-        if verdict is not None and gates.is_secret(found.group(2), verdict):
-            spans.append(Span(found.start(2), found.end(2), verdict.kind))
 
 
 def find_reversed(text: str, low: bytes, spans: list[Span]) -> None:
     """Add what stands before ``is my password``."""
     for stem in (b" is ", b" was "):
-        for at in _places(low, stem):
+        for at in places(low, stem):
             if _REVERSED.match(text, at) is None:
                 continue
             start = max(at - 128, text.rfind(" ", 0, at) + 1, text.rfind("\n", 0, at) + 1)
@@ -355,14 +302,3 @@ def find_reversed(text: str, low: bytes, spans: list[Span]) -> None:
                 and not gates.is_dated(value)
             ):
                 spans.append(Span(start, start + len(value), "password"))
-
-
-def find_tags(text: str, lookup: Lookup, spans: list[Span]) -> None:
-    """Add ``<secret value="x"/>`` and the pairs of a property list."""
-    for pattern in (_TAGGED, _PLIST):
-        for found in pattern.finditer(text):
-            verdict = lookup(found.group(1))
-            if verdict is None or verdict.gate in (keys.SLOT, keys.CARD, keys.RANDOM):
-                continue
-            if gates.is_secret(found.group(2), verdict):
-                spans.append(Span(found.start(2), found.end(2), verdict.kind))

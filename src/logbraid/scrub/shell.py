@@ -21,16 +21,20 @@ _LONG: Final = re.compile(
     r"(?<![\w-])--?([A-Za-z][\w.-]{1,63})(?:[ \t]{1,8}|\\{0,3}[\"'],?[ \t]{1,4})"
 )
 _ARGUMENT: Final = re.compile(
-    r"(\\{1,3}[\"'])((?:[^\"'\\]){0,512}+)\1|()\"((?:[^\"\\]|\\.){0,512}+)\"|()'([^']{0,512}+)'|()([^\s\"';|&]{1,512}+)"
+    r"(\\{1,3}[\"'])((?:[^\"'\\]){0,512}+)\1|()\"((?:[^\"\\]|\\.){0,512}+)\"|()'([^']{0,512}+)'|"
+    r"()([^\s\"';|&]{1,512}+)"
 )
 _COMMAND_END: Final = re.compile(r"[\n;]|\|(?!\w)|&&")
 _PORTS: Final = re.compile(r"\d{1,5}(?::\d{1,5})?(?:/\w{3})?\Z|[\d.]{7,15}:\d")
 _ECHO: Final = re.compile(
-    r"(?:echo|printf)[ \t]+(?:-\w+[ \t]+)?(?:'%s(?:\\n)?'[ \t]+)?(?:\"([^\"\n]{1,256}+)\"|'([^'\n]{1,256}+)'|([^\s|\"']{1,256}+))[ \t]*\|"
-    r"[^|\n]{0,128}?(--password-stdin|--with-token|sudo -S|chpasswd|passwd|cryptsetup|--passphrase-fd|base64|gh auth)"
+    r"(?:echo|printf)[ \t]+(?:-\w+[ \t]+)?(?:'%s(?:\\n)?'[ \t]+)?(?:\"([^\"\n]{1,256}+)\"|"
+    r"'([^'\n]{1,256}+)'|([^\s|\"']{1,256}+))[ \t]*\|"
+    r"[^|\n]{0,128}?(--password-stdin|--with-token|sudo -S|chpasswd|passwd|cryptsetup|"
+    r"--passphrase-fd|base64|gh auth)"
 )
 _HERE: Final = re.compile(
-    r"(?:sudo|--password-stdin|--passphrase-fd|passwd)[^\n<]{0,128}<<<[ ]{0,4}([\"']?)([^\s\"']{1,256})\1"
+    r"(?:sudo|--password-stdin|--passphrase-fd|passwd)[^\n<]{0,128}<<<[ ]{0,4}([\"']?)"
+    r"([^\s\"']{1,256})\1"
 )
 _MAX_COMMAND: Final = 2048
 
@@ -168,14 +172,14 @@ def argument_secrets(items: list[str], lookup: Lookup) -> list[tuple[int, Span]]
 def _by_place(
     items: list[str], at: int, name: str, lookup: Lookup, found: list[tuple[int, Span]]
 ) -> None:
-    """A secret that stands at a known place after words: ``rabbitmqctl add_user bob x``."""
+    """Find a secret that stands at a known place after words: ``rabbitmqctl add_user bob x``."""
     for place in programs.PLACES.get(name, ()):
         words = [one for one in items[at + 1 :] if one[:1] != "-"]
         if tuple(words[: len(place.words)]) != place.words or len(words) <= place.at:
             continue
         value = words[place.at]
         if place.named:
-            verdict = lookup(words[place.at - 1])
+            verdict = lookup(words[place.at - 1]) if "=" not in words[place.at - 1] else None
             if verdict is None or verdict.gate == keys.SLOT or not option_is_secret(value, verdict):
                 continue
         if not gates.is_masked(value):

@@ -39,3 +39,9 @@ def without(text: str, spans: list[Span], counts: dict[str, int]) -> str:
         done = end
     parts.append(text[done:])
     return "".join(parts)
+
+
+def marker(kind: str, counts: dict[str, int]) -> str:
+    """Count a secret of *kind* and return what stands for it."""
+    counts[kind] = counts.get(kind, 0) + 1
+    return redacted(kind)

@@ -14,11 +14,13 @@ from logbraid.scrub.pairs import Lookup
 from logbraid.scrub.spans import Span
 
 _INSERT: Final = re.compile(
-    r"(?i)\b(?:insert|replace)\s{1,8}(?:ignore\s{1,8})?into\s{1,8}[^\s(]{1,128}\s{0,8}\(([^()]{1,1024}+)\)\s{0,8}(?:output[^()]{0,64})?values?\s{0,8}"
+    r"(?i)\b(?:insert|replace)\s{1,8}(?:ignore\s{1,8})?into\s{1,8}[^\s(]{1,128}\s{0,8}\(([^()"
+    r"]{1,1024}+)\)\s{0,8}(?:output[^()]{0,64})?values?\s{0,8}"
 )
 _TUPLE: Final = re.compile(r"\s{0,8},?\s{0,8}\(")
 _CELL: Final = re.compile(
-    r"\s{0,8}(?:[nNbBeE]?'((?:[^'\\]|''|\\.){0,1024}+)'|\"((?:[^\"\\]|\\.){0,1024}+)\"|([^,()'\"]{0,256}+(?:\([^()]{0,128}\))?))\s{0,8}([,)]?)"
+    r"\s{0,8}(?:[nNbBeE]?'((?:[^'\\]|''|\\.){0,1024}+)'|\"((?:[^\"\\]|\\.){0,1024}+)\"|([^,()"
+    r"'\"]{0,256}+(?:\([^()]{0,128}\))?))\s{0,8}([,)]?)"
 )
 _MAX_LINES: Final = 2000
 
@@ -76,7 +78,7 @@ def find_columns(text: str, lookup: Lookup, spans: list[Span]) -> None:
     head_end = text.find("\n")
     start = 0
     tried = 0
-    while 0 <= head_end and tried < 50:
+    while head_end >= 0 and tried < 50:
         head = text[start:head_end]
         for sign in "|\t,;":
             if sign in head and _table(text, start, head_end, sign, lookup, spans):
@@ -132,7 +134,8 @@ def _line(
 
 
 _BAR_ROW: Final = re.compile(
-    r"\|[ \t]{0,8}[*`]{0,2}([A-Za-z][\w .-]{1,40}?)[*`]{0,2}[ \t]{0,8}\|[ \t]{0,8}`?([^|\s`]{3,256})`?[ \t]{0,8}\|"
+    r"\|[ \t]{0,8}[*`]{0,2}([A-Za-z][\w .-]{1,40}?)[*`]{0,2}[ \t]{0,8}\|[ \t]{0,8}`?([^|\s`]{3,"
+    r"256})`?[ \t]{0,8}\|"
 )
 
 

@@ -7,10 +7,11 @@ that there may be something: a long run of token characters, a sign, a stem of a
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Mapping
 from typing import Final
 
-from logbraid.scrub import cards, pem, prose, shell, tables, urls, values
+from logbraid.scrub import cards, notation, pem, prose, shell, tables, urls, values
 from logbraid.scrub.gates import MARK
 from logbraid.scrub.pairs import Lookup, PairFinder
 from logbraid.scrub.spans import Span, without
@@ -41,12 +42,14 @@ _LOWER: Final = bytes(
     for c in range(256)
 )
 _STEMS: Final = re.compile(
-    rb"bearer |basic |token|secret|passp|passc|passe|key|code|pin |kennwort|senha|pwd|pw |credential|setx |setenv |"
+    rb"bearer |basic |token|secret|passp|passc|passe|key|code|pin |kennwort|senha|pwd|pw |"
+    rb"credential|setx |setenv |"
     rb"config|add_user|htpasswd|net use|auth"
 )
 _COMMANDS: Final = re.compile(
     rb"setx |setenv |env |config|rabbitmqctl |htpasswd |net use|authtoken |vault |snyk "
 )
+_MAX_ROUNDS: Final = 4
 _WIDE: Final = {0xFF1A: ":", 0xFF1D: "=", 0x3000: " ", 0xA0: " "}
 _MARKER: Final = re.compile(r"\[REDACTED:[^\[\]\s]{1,64}\]")
 
@@ -60,17 +63,21 @@ class TextScanner:
         patterns: Mapping[str, re.Pattern[str]],
         *,
         personal_data: bool,
-        window: int,
     ) -> None:
         self._lookup = lookup
         self._patterns = tuple(patterns.items())
         self._personal_data = personal_data
-        self._window = window
 
     def scrub(self, text: str, counts: dict[str, int]) -> str:
         """Return *text* with its secrets redacted; the same object if there are none."""
         spans = self.spans(text)
-        return without(text, spans, counts) if spans else text
+        rounds = 0
+        while spans and rounds < _MAX_ROUNDS:
+            # a marker may change how its neighbours read: look again until nothing is found
+            text = without(text, spans, counts)
+            spans = self.spans(text)
+            rounds += 1
+        return text
 
     def spans(self, text: str) -> list[Span]:
         """Return where the secrets of *text* stand, in no order, possibly overlapping.
@@ -79,9 +86,13 @@ class TextScanner:
         the other folds case and digits and shows by one byte that there is punctuation at all.
         """
         spans: list[Span] = []
+        original = text
         ascii_only = text.isascii()
         if not ascii_only:
             text = text.translate(_WIDE)
+        marked = MARK in text
+        if marked:
+            text = _MARKER.sub(_hidden, text)
         raw = text.encode("ascii", "replace")
         marks = raw.translate(_MARKS)
         low = raw.translate(_LOWER)
@@ -95,9 +106,7 @@ class TextScanner:
             self._punctuation(text, raw, low, spans)
         if b"0" in low:
             self._digits(text, low, spans)
-        if b"passw" in low:
-            self._told(text, raw, low, spans)
-        elif b"0" in low and _speaks(low):
+        if b"passw" in low or (b"0" in low and _speaks(low)):
             self._told(text, raw, low, spans)
         if not ascii_only:
             prose.find_told_abroad(text, spans)
@@ -109,8 +118,8 @@ class TextScanner:
             )
         if self._personal_data:
             cards.find_personal(text, spans)
-        if spans and MARK in text:
-            spans = _outside_markers(text, spans)
+        if spans and marked:
+            spans = _outside_markers(original, spans)
         return spans
 
     def _runs(self, text: str, raw: bytes, marks: bytes, spans: list[Span]) -> None:
@@ -128,10 +137,10 @@ class TextScanner:
     def _signs(self, text: str, raw: bytes, marks: bytes, spans: list[Span]) -> None:
         if b"@" in raw:
             if b":*:" in raw or b":543" in raw or b":643" in raw:
-                prose.find_pgpass(text, spans)
+                notation.find_pgpass(text, spans)
             urls.find_userinfo(text, spans)
         elif b":*:" in raw or b":543" in raw or b":643" in raw:
-            prose.find_pgpass(text, spans)
+            notation.find_pgpass(text, spans)
         if b"://" in raw:
             urls.find_webhooks(text, spans)
         if b":AA" in raw:
@@ -156,17 +165,17 @@ class TextScanner:
         if b"@" in raw:
             urls.find_other_userinfo(text, spans)
         if b"</" in raw:
-            prose.find_elements(text, lookup, spans)
+            notation.find_elements(text, lookup, spans)
         if b"<" in raw and b">" in raw:
-            prose.find_tags(text, lookup, spans)
+            notation.find_tags(text, lookup, spans)
         if b"<<<" in raw:
             shell.find_here(text, spans)
         if b"'" in raw:
-            prose.find_sql(text, low, spans)
+            notation.find_sql(text, low, spans)
             if b"values" in low and b"into" in low:
                 tables.find_inserts(text, lookup, spans)
         if b'",' in raw or b"'," in raw:
-            prose.find_quoted_pairs(text, lookup, spans)
+            notation.find_quoted_pairs(text, lookup, spans)
         if b"-" in raw and (
             b"--" in raw or b" -" in raw or b"'-" in raw or b'"-' in raw or raw[0] == 45
         ):
@@ -175,7 +184,7 @@ class TextScanner:
         elif b"/" in raw and b"/p:" in raw:
             shell.find_programs(text, lookup, spans)
         if b"%3" in raw:
-            prose.find_encoded(text, lookup, spans)
+            notation.find_encoded(text, lookup, spans)
         if b"|" in raw:
             tables.find_bar_rows(text, lookup, spans)
             shell.find_piped(text, spans)
@@ -203,6 +212,11 @@ def _speaks(low: bytes) -> bool:
     return False
 
 
+def _hidden(found: re.Match[str]) -> str:
+    """Return as many signs as the marker has: what is redacted says nothing of its neighbours."""
+    return "#" * len(found.group())
+
+
 def _run_end(marks: bytes, at: int) -> int:
     end = marks.find(b" ", at)
     sign = marks.find(b"=", at, end if end >= 0 else len(marks))
@@ -212,7 +226,7 @@ def _run_end(marks: bytes, at: int) -> int:
 
 
 def _wide_marks(text: str) -> bytes:
-    """The marks of a text beyond ASCII, where letters of all scripts belong to names."""
+    """Return the marks of a text beyond ASCII, where letters of all scripts belong to names."""
     return bytes(
         61
         if char in ":="
@@ -226,8 +240,10 @@ def _wide_marks(text: str) -> bytes:
 def _outside_markers(text: str, spans: list[Span]) -> list[Span]:
     """Leave out what would redact again what is redacted."""
     taken = [found.span() for found in _MARKER.finditer(text)]
-    return [
-        span
-        for span in spans
-        if not any(first < span.end and span.start < end for first, end in taken)
-    ]
+    starts = [first for first, _ in taken]
+    kept: list[Span] = []
+    for span in spans:
+        at = bisect_left(starts, span.end) - 1
+        if at < 0 or taken[at][1] <= span.start:
+            kept.append(span)
+    return kept

@@ -13,7 +13,8 @@ _SCHEME_CHARS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123
 _PORT_FIRST: Final = re.compile(r"\d{1,5}(?:[/?#]|\Z)")
 _GO_DSN: Final = re.compile(r"@(?:tcp|tcp6|unix|udp)\(")
 _ORACLE: Final = re.compile(
-    r"(?:jdbc:oracle:\w{2,4}:|sqlplus +(?:-\w+ +)*|expdp +|impdp +|sqlldr +)[\w$#]{1,64}/\"?([^@\s\"']{1,256})\"?@"
+    r"(?:jdbc:oracle:\w{2,4}:|sqlplus +(?:-\w+ +)*|expdp +|impdp +|sqlldr +)[\w$#]{1,"
+    r"64}/\"?([^@\s\"']{1,256})\"?@"
 )
 _HOOKS: Final = (
     (
@@ -92,7 +93,7 @@ def _plain_but_real(password: str) -> bool:
 
 
 def _odd_password(text: str, first: int, spans: list[Span]) -> int:
-    """A password with a comma, a bracket or a semicolon in it."""
+    """Read a password with a comma, a bracket or a semicolon in it."""
     line = re.compile(r"[^\s\"'<>]{1,256}").match(text, first)
     if line is None or "@" not in line.group():
         return first

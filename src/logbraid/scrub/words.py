@@ -11,11 +11,14 @@ from __future__ import annotations
 from typing import Final
 
 PASSWORDS: Final = (
-    "pw|psk|preshared key|pre shared key|presharedkey|bindpw|rootpw|bind pw|root pw|wifi key|wpa key|passkey|net pass|password|passwords|passwd|passwds|passphrase|passphrases|pwd|pswd|passwrd|psw|pass word|"
+    "pw|psk|preshared key|pre shared key|presharedkey|bindpw|rootpw|bind pw|root pw|wifi key|"
+    "wpa key|passkey|net pass|password|passwords|passwd|passwds|passphrase|passphrases|pwd|pswd|"
+    "passwrd|psw|pass word|"
     "pass phrase|pass wd|user pass|passcode|pass code|one time password|temp pass|db pass|"
     "unlock code|keystore pass|store pass|key pass"
 )
-PHRASES: Final = "mnemonic|seed phrase|recovery phrase|secret phrase|wallet seed|mnemonic phrase|seed words|mnemonic words"
+PHRASES: Final = "mnemonic|seed phrase|recovery phrase|secret phrase|wallet seed|mnemonic "
+                 "phrase|seed words|mnemonic words"
 CODES: Final = (
     "otp|totp|otp code|totp code|mfa code|2fa code|two factor code|verification code|sms code|"
     "security code|one time code|recovery code|recovery codes|backup code|backup codes|"
@@ -29,7 +32,8 @@ CARD_SECRETS: Final = "cvv|cvc|cvv2|cvc2|csc|card verification value|card verifi
 PEOPLE_SECRETS: Final = "ssn|social security number|social security no|social security"
 
 SECRETS: Final = (
-    "sudo pass|secret|secrets|credential|credentials|creds|cred|client secret|webhook secret|secret access|"
+    "sudo pass|secret|secrets|credential|credentials|creds|cred|client secret|webhook secret|"
+    "secret access|"
     "app secret|consumer secret|shared secret|signing secret|"
     "bearer|jwt|csrf|xsrf|secret question answer|"
     "security answer|code verifier|client assertion|saml response|saml assertion|kubeconfig|"
@@ -148,113 +152,6 @@ SAFE: Final = frozenset(
 
 SAFE_FIRST: Final = frozenset(["public", "publishable", "non", "pub"])
 
-FOREIGN: Final = {
-    "passwort": "password",
-    "kennwort": "password",
-    "geheimnis": "secret",
-    "geheim": "secret",
-    "zugangsdaten": "credential",
-    "anmeldedaten": "credential",
-    "zugangsschlussel": "api_key",
-    "zugriffsschlussel": "api_key",
-    "api schlussel": "api_key",
-    "privater schlussel": "private_key",
-    "geheimer schlussel": "secret_key",
-    "api schluessel": "api_key",
-    "zugriffstoken": "token",
-    "zugangstoken": "token",
-    "losungswort": "password",
-    "mot de passe": "password",
-    "motdepasse": "password",
-    "mdp": "password",
-    "cle api": "api_key",
-    "cle d api": "api_key",
-    "cle secrete": "secret_key",
-    "cle privee": "private_key",
-    "cle d acces": "api_key",
-    "jeton": "token",
-    "code secret": "password",
-    "identifiants": "credential",
-    "contrasena": "password",
-    "contrasenia": "password",
-    "clave api": "api_key",
-    "clave de api": "api_key",
-    "clave secreta": "secret_key",
-    "clave privada": "private_key",
-    "clave de acceso": "password",
-    "clave acceso": "password",
-    "palabra clave secreta": "password",
-    "secreto": "secret",
-    "credenciales": "credential",
-    "token de acceso": "token",
-    "token acceso": "token",
-    "token acesso": "token",
-    "token acces": "token",
-    "token accesso": "token",
-    "senha": "password",
-    "palavra passe": "password",
-    "chave api": "api_key",
-    "chave de api": "api_key",
-    "chave da api": "api_key",
-    "chave secreta": "secret_key",
-    "chave privada": "private_key",
-    "chave de acesso": "api_key",
-    "segredo": "secret",
-    "credenciais": "credential",
-    "token de acesso": "token",
-    "parola d ordine": "password",
-    "parola chiave segreta": "password",
-    "chiave api": "api_key",
-    "chiave segreta": "secret_key",
-    "chiave privata": "private_key",
-    "chiave di accesso": "api_key",
-    "segreto": "secret",
-    "credenziali": "credential",
-    "codice segreto": "password",
-    "jeton d acces": "token",
-    "token d acces": "token",
-    "token di accesso": "token",
-    "wachtwoord": "password",
-    "losenord": "password",
-    "adgangskode": "password",
-    "passord": "password",
-    "salasana": "password",
-    "haslo": "password",
-    "sifre": "password",
-    "parola": "password",
-    "heslo": "password",
-    "jelszo": "password",
-    "пароль": "password",
-    "секрет": "secret",
-    "токен": "token",
-    "секретныи ключ": "secret_key",
-    "密码": "password",
-    "密碼": "password",
-    "口令": "password",
-    "密钥": "secret_key",
-    "密鑰": "secret_key",
-    "令牌": "token",
-    "访问令牌": "token",
-    "パスワード": "password",
-    "暗証番号": "pin",
-    "シークレット": "secret",
-    "トークン": "token",
-    "비밀번호": "password",
-    "암호": "password",
-    "비밀키": "secret_key",
-    "토큰": "token",
-}
-
-FOREIGN_DESCRIPTORS: Final = frozenset(
-    (
-        "id name nom nombre nome typ type tipo lange laenge longueur longitud comprimento "
-        "lunghezza richtlinie politique politica status estado etat stato anzahl count "
-        "geandert modifie alterada cambiada requis requise requerida obligatoria "
-        "vergessen oublie oublier olvidada olvido esqueci at am le datum date fecha data "
-        "expire valide valida ungultig incorrecta incorrecto falsch policy length "
-        "strength changed reset url path hint"
-    ).split()
-)
 
 SUFFIXES: Final = (
     "password passwd passphrase passwort kennwort apikey secretkey privatekey "
@@ -329,7 +226,8 @@ CARD_WORDS: Final = frozenset(
 
 SLOTS: Final = frozenset(
     (
-        "value|val|v|values|old|new|old value|new value|before|after|previous|previous value|current|"
+        "value|val|v|values|old|new|old value|new value|before|after|previous|previous value|"
+        "current|"
         "current value|default|input|input value|content|data|text|string value|value string|"
         "parameter value|attribute value|setting value|header value|env value|variable value|"
         "field value|option value|param value|raw value|old val|new val|from|to|rows|records"

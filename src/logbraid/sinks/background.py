@@ -55,14 +55,14 @@ class BackgroundSink:
     ) -> None:
         self.name = "queue"
         sinks = tuple(inner) if isinstance(inner, Sequence) else (inner,)
-        self._outlets = tuple(Outlet(sink, health) for sink in sinks)
+        self._outlets = tuple(Outlet(sink) for sink in sinks)
         self._has_foreign = any(outlet.is_foreign for outlet in self._outlets)
         self._limit = max(queue_bytes, 1)
         self._batch_bytes = max(1, min(_MAX_BATCH_BYTES, queue_bytes // 4))
         self._drops = policy == "drop_oldest"
         self._announce = announce
         self._health = health
-        self._sigterm = SigtermDrain(self._drain)
+        self._sigterm = SigtermDrain(self._drain_for_good)
         self._closed = False
         self._direct = False
         self._make_empty()
@@ -282,17 +282,23 @@ class BackgroundSink:
 
     def _finish(self) -> None:
         """At exit: write what is queued, for two seconds, and from then on without the thread."""
-        if self._left():
-            self._start()
-        self._direct = True
-        self._accepts = False
-        if self._drain(DRAIN_SECONDS):
+        if self._drain_for_good(DRAIN_SECONDS):
             return
         self._closed = True  # who logs now would wait for a reader that does not read
         left = self._left()
         self._queue.clear()
         self._health.drop("shutdown", sink=self.name, lines=left)
         self._health.complain(f"sink {self.name}", f"{left} lines were not written in time at exit")
+
+    def _drain_for_good(self, timeout_seconds: float) -> bool:
+        """Drain; from now on a line is written by who logs it, so what returned is out."""
+        if self._left():
+            self._start()
+        self._direct = True
+        self._accepts = False
+        is_empty = self._drain(timeout_seconds)
+        time.sleep(_NAP_SECONDS)  # for a thread that was about to put when we closed the door
+        return is_empty and self._drain(timeout_seconds)
 
     def reopen(self) -> None:
         """Reopen the sinks inside."""

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from logbraid import inside
-from logbraid.health import Health
-from logbraid.sinks.sink import Sink, guard, runs_foreign_code
+from logbraid.health import health
+from logbraid.sinks.sink import Sink, lost, runs_foreign_code
 
 Item: TypeAlias = "tuple[bytes, str | None, str]"
 """A line, its tenant and its day, as ``Sink.write`` takes them."""
@@ -32,19 +32,17 @@ class TakesMany(Protocol):
 class Outlet:
     """One sink behind a queue: delivers batches to it and counts each line in its figures."""
 
-    def __init__(self, sink: Sink, health: Health) -> None:
+    def __init__(self, sink: Sink) -> None:
         self.sink = sink
         self.is_foreign = runs_foreign_code(sink)
         self._many = sink if isinstance(sink, TakesMany) else None
-        self._deliver = guard(sink)
-        self._health = health
 
     def deliver(self, items: Sequence[Item]) -> None:
         """Write *items*; a failure is counted and told as for a sink without a queue."""
         rest = items
         if self._many is not None and len(items) > 1:
             rest = self._write_many(self._many, items)
-            advance = self._health.figures(self.sink.name).written.advance
+            advance = health.figures(self.sink.name).written.advance
             for _ in range(len(items) - len(rest)):
                 advance()
         for item in rest:
@@ -54,15 +52,23 @@ class Outlet:
         try:
             return sink.write_many(items)
         except Exception as error:  # noqa: BLE001 - one by one, each guarded: a line twice, none lost
-            self._health.complain(f"sink {self.sink.name}", error)
+            health.complain(f"sink {self.sink.name}", error)
             return items
 
     def _deliver_one(self, item: Item) -> None:
         if not self.is_foreign:
-            self._deliver(*item)
+            self._write_one(item)
             return
         inside.enter()  # what the callable logs now was logged by logging
         try:
-            self._deliver(*item)
+            self._write_one(item)
         finally:
             inside.leave()
+
+    def _write_one(self, item: Item) -> None:
+        try:
+            self.sink.write(*item)
+        except Exception as error:  # noqa: BLE001 - a sink may be anyone's callable
+            lost(self.sink, error)
+            return
+        health.figures(self.sink.name).written.advance()

@@ -52,7 +52,7 @@ def delete_expired(root: str, retention_days: int, now: datetime) -> int:
     for name in _names(root):
         if _our_directory(name):
             with suppress(OSError):
-                deleted += _clean(os.path.join(root, name), retention_days, now)  # noqa: PTH118
+                deleted += _clean(os.path.join(root, name), retention_days, now)  # noqa: PTH118 - text
     return deleted
 
 

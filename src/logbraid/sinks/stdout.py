@@ -84,7 +84,7 @@ class StdoutSink:
         self._descriptor.torn = _ends_torn(self._descriptor.fd)
         return self._write_plain
 
-    def _write_plain(self, line: bytes, tenant: str | None, day: str) -> None:  # noqa: ARG002
+    def _write_plain(self, line: bytes, tenant: str | None, day: str) -> None:  # noqa: ARG002 - Sink's
         """Write to a file, a terminal or a socket: one call of the system and a comparison."""
         descriptor = self._descriptor
         try:
@@ -109,7 +109,7 @@ class StdoutSink:
         self._look_at(error)
         raise error
 
-    def _write_guarded(self, line: bytes, tenant: str | None, day: str) -> None:  # noqa: ARG002
+    def _write_guarded(self, line: bytes, tenant: str | None, day: str) -> None:  # noqa: ARG002 - Sink's
         """Write under a lock of the process; a line that interrupts another one waits for it."""
         with self._guard:
             if self._busy:

@@ -49,7 +49,7 @@ class TenantFilesSink:
         *,
         instance: str | None = None,
         file_mode: int = 0o600,
-        max_open_files: int = 64,
+        max_open_files: int = 128,
         max_tenants: int = 10_000,
         retention_days: int = 14,
         monotonic: Callable[[], float] = time.monotonic,

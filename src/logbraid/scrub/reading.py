@@ -1,0 +1,285 @@
+"""Read the value after a sign: quoted at any depth of escapes, bracketed, or bare.
+
+Knows where a value ends and whether it is one; which names ask for it stands in ``pairs.py``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from logbraid.scrub import gates, inside, keys, lines, urls
+from logbraid.scrub.keys import Verdict
+from logbraid.scrub.spans import Span
+
+_QUOTE: Final = re.compile(r"[bBuUrRfF]{0,2}(\\{0,7})([\"'`])")
+_SPACE: Final = re.compile(r"[ \t]{0,64}")
+_BARE: Final = re.compile(r"[^\s\"'`<>]{1,4096}+")
+_CUT: Final = re.compile(
+    r"&(?=[\w.\[\]%+-]{1,64}=|\Z|amp;)|;(?=\s|\Z|[\w ]{1,40}=)|,(?=\s|\Z|[\"'{\[]|[\w.-]{1,"
+    r"40}[=:])|"
+    r"\\+[nrt](?=[\w\s\"'\\.#-]|\Z)|\\+[\"']|[)\]}]+[,;.]?(?=\s|\Z|[)\]},;])|\|(?=\s|\Z)|"
+    r"#(?=[\w-]{1,40}=)|"
+    r"\$\{"
+)
+_LITERAL: Final = re.compile(r"(?:null|None|nil|true|false|True|False|undefined|NaN)(?![\w])")
+_NUMBER: Final = re.compile(r"-?\d{1,32}(?![\w.])")
+_OPENERS: Final = {"{": "}", "[": "]", "(": ")"}
+_STRING: Final = re.compile(r"(\\{0,7})([\"'])")
+_BRACED: Final = re.compile(r"\{([^{}\"'\s:,]{4,256})\}(?=;|\Z)")
+_CONCAT: Final = re.compile(r"[\"'][ ]{0,4}\+[ ]{0,4}[\"']([^\"'\n]{1,1024})[\"']")
+_TUPLE: Final = re.compile(
+    r"[(\[][ ]{0,4}[bu]?([\"'])[^\"'\n]{0,128}\1,[ ]{0,4}[bu]?([\"'])([^\"'\n]{1,256})\2[ ]{0,"
+    r"4}[)\]]"
+)
+_ARROW: Final = re.compile(r"[\"'][ ]{0,4}(?:->|=>|\u2192|to)[ ]{0,4}[\"']([^\"'\n]{1,1024})[\"']")
+_PHP: Final = re.compile(r"string\(\d{1,5}\) ?(?=\")")
+_WORDS: Final = re.compile(r"[a-z]{2,12}(?: [a-z]{2,12}){1,23}[.]?(?=\s{0,4}(?:\n|\Z))")
+_MAX_CONTAINER: Final = 8192
+_IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z_]{0,63}\Z")
+
+Lookup = Callable[[str], Verdict | None]
+
+
+def closing(text: str, first: int, slashes: int, mark: str, limit: int) -> int:
+    """Return where the string ends that was opened by *slashes* backslashes and *mark*."""
+    at = text.find(mark, first, first + limit)
+    while at >= 0:
+        before = at
+        while before > first and text[before - 1] == "\\":
+            before -= 1
+        count = at - before
+        if count < slashes or count % (2 * (slashes + 1)) == slashes:
+            return at - min(slashes, count)
+        at = text.find(mark, at + 1, first + limit)
+    return -1
+
+
+def after_blanks(text: str, at: int) -> int:
+    """Return where the blanks that begin at *at* end."""
+    found = _SPACE.match(text, at)
+    return found.end() if found is not None else at
+
+
+def opening_quote(text: str, at: int) -> re.Match[str] | None:
+    """Return the match of a quote at *at*, with its backslashes (1) and the quote itself (2)."""
+    return _QUOTE.match(text, at)
+
+
+class ValueReader:
+    """Reads the values of one text into *spans*."""
+
+    __slots__ = ("lookup", "marks", "spans", "text")
+
+    def __init__(self, text: str, marks: bytes, lookup: Lookup, spans: list[Span]) -> None:
+        self.text = text
+        self.marks = marks
+        self.lookup = lookup
+        self.spans = spans
+
+    def read(self, name: str, start: int, at: int, verdict: Verdict) -> int:
+        """Read the value after the sign at *at*, redact it if it is one, return where to go on."""
+        text = self.text
+        first = at + 1
+        sign = text[at]
+        while first < len(text) and text[first] in "=:>~*" and first - at < 4:
+            first += 1
+        first = after_blanks(text, first)
+        if sign == ":" and text.startswith("//", first):
+            return at + 1
+        if sign == ":" and text.startswith(("|", ">"), first):
+            stop = text.find("\n", first, first + 5)
+            return self._block(start, stop, verdict) if stop >= 0 else first + 1
+        if text.startswith(("\n", "\r"), first):
+            return self._block(start, first, verdict)
+        php = _PHP.match(text, first)
+        if php is not None:
+            first = php.end()
+        quote = _QUOTE.match(text, first)
+        if quote is not None:
+            if start and text[start - 1] == quote.group(2) and quote.group(2) not in text[start:at]:
+                return first  # the quote that was opened before the name ends here
+            return self._quoted(quote, verdict)
+        return self._open(name, start, at, first, verdict)
+
+    def _open(self, name: str, start: int, at: int, first: int, verdict: Verdict) -> int:
+        text = self.text
+        braced = _BRACED.match(text, first) if text[at] == "=" else None
+        if braced is not None and verdict.gate != keys.COOKIE:
+            self.redact(braced.start(1), braced.end(1), verdict, quoted=False)
+            return braced.end()
+        if text[first : first + 1] in _OPENERS and not text.startswith(("{{", "(("), first):
+            return self._container(first, verdict, at)
+        if at > 0 and text[at - 1] in "\"'":
+            literal = self._literal(at, first, verdict)
+            if literal >= 0:
+                return literal
+        if verdict.gate in (keys.AUTH, keys.COOKIE, keys.SET_COOKIE):
+            stop = lines.header_end(text, start, first)
+            if stop > first:
+                self.redact(first, stop, verdict, quoted=False)
+            return max(stop, first)
+        return self._bare(name, start, at, first, verdict)
+
+    def _block(self, start: int, stop: int, verdict: Verdict) -> int:
+        for first, end in lines.block(self.text, start, stop, verdict):
+            self.redact(first, end, verdict, quoted=True)
+        return stop + 1
+
+    def _literal(self, at: int, first: int, verdict: Verdict) -> int:
+        """Read a number or a constant after a quoted name; -1 if there is none.
+
+        In JSON a number that becomes text needs its quotes, as deep as the name's own.
+        """
+        text = self.text
+        constant = _LITERAL.match(text, first)
+        if constant is not None:
+            return constant.end()
+        number = _NUMBER.match(text, first)
+        if number is None:
+            return -1
+        if verdict.gate == keys.NUMBERS_TOO and gates.is_secret_number(
+            number.group(), verdict.kind
+        ):
+            mark = text[at - 1]
+            before = at - 1
+            while before > 0 and text[before - 1] == "\\":
+                before -= 1
+            wrap = text[before : at - 1] + mark
+            self.spans.append(Span(first, number.end(), verdict.kind, wrap))
+        return number.end()
+
+    def _quoted(self, quote: re.Match[str], verdict: Verdict) -> int:
+        first = quote.end()
+        close = closing(self.text, first, len(quote.group(1)), quote.group(2), len(self.text))
+        if close < 0:
+            close = len(self.text)
+        self.redact(first, close, verdict, quoted=True)
+        arrow = _ARROW.match(self.text, close) or _CONCAT.match(self.text, close)
+        if arrow is not None:
+            self.redact(arrow.start(1), arrow.end(1), verdict, quoted=True)
+        return max(close, first)
+
+    def _container(self, first: int, verdict: Verdict, sign: int) -> int:
+        """Redact each text below a secret name: ``"secrets": {"a": "x", "b": ["y"]}``."""
+        text = self.text
+        if verdict.gate == keys.AUTH_PAIR:
+            pair = _TUPLE.match(text, first)
+            if pair is not None and not gates.is_masked(pair.group(3)):
+                self.spans.append(Span(pair.start(3), pair.end(3), "password"))
+                return pair.end()
+        if verdict.gate in (keys.AUTH_PAIR, keys.CARD, keys.DSN, keys.RANDOM, keys.SHAPED):
+            return sign + 1
+        depth = 0
+        at = first
+        end = min(len(text), first + _MAX_CONTAINER)
+        while at < end:
+            char = text[at]
+            if char in "{[(":
+                depth += 1
+            elif char in "}])":
+                depth -= 1
+                if depth <= 0:
+                    return at
+            elif char in "\"'\\":
+                quote = _STRING.match(text, at)
+                if quote is not None:
+                    close = closing(text, quote.end(), len(quote.group(1)), quote.group(2), end)
+                    if close < 0:
+                        close = len(text)
+                    after = close + len(quote.group())
+                    if not text[after : after + 8].lstrip().startswith(":"):
+                        self.redact(quote.end(), close, verdict, quoted=True)
+                    at = after
+                    continue
+            at += 1
+        return at
+
+    def _bare(self, name: str, start: int, at: int, first: int, verdict: Verdict) -> int:
+        """Read a value without quotes: to where its surroundings end it."""
+        text = self.text
+        found = _BARE.match(text, first)
+        if found is None:
+            return at + 1
+        cut = _CUT.search(text, first, found.end())
+        end = cut.start() if cut is not None else found.end()
+        end = first + len(text[first:end].rstrip(".,;:!?)*"))
+        if end <= first:
+            return at + 1
+        phrase = _WORDS.match(text, first)
+        if phrase is not None and verdict.kind in {"password", "seed_phrase"}:
+            self.redact(first, phrase.end(), verdict, quoted=True)
+            return phrase.end()
+        whole = lines.rest_of_line(text, start, first, end)
+        if whole > end:
+            self.redact(first, whole, verdict, quoted=True)
+            return whole
+        if text.startswith(" / ", end):
+            second = _BARE.match(text, end + 3)
+            end = second.end() if second is not None else end
+        if self._is_code(name, at, first, end, found.end()):
+            return end
+        self.redact(first, end, verdict, quoted=False)
+        return end
+
+    def _is_code(self, name: str, at: int, first: int, end: int, token_end: int) -> bool:
+        """Tell whether what stands there is a program's or a message's word, not a value."""
+        text = self.text
+        value = text[first:end]
+        tight = at + 1 == first
+        quoted_name = at > 0 and text[at - 1] in "\"'"
+        if text[at] == ":" and tight and not quoted_name and _IDENTIFIER.match(value):
+            return True  # a permission or a tag: secrets:read
+        tight = tight and text[at] == "="
+        if self._is_variable(name, value, at, tight=tight):
+            return True
+        if tight and not name.islower():
+            return gates.is_code_call(text[first:token_end])
+        if not name.isupper() and (gates.is_code(text[first:token_end]) or gates.is_code(value)):
+            return True
+        if tight or text[at] != ":":
+            return False
+        stop = text.find("\n", first, first + 200)
+        return gates.is_status(text[first : stop if stop >= 0 else first + 200])
+
+    def _is_variable(self, name: str, value: str, at: int, *, tight: bool) -> bool:
+        """Tell whether *value* is a variable: ``password = new_password``, ``== stored``."""
+        if name.isupper() or not _IDENTIFIER.match(value):
+            return False
+        if self.text[at - 1 : at + 1] in {"==", "!="} or self.text.startswith("=", at + 1):
+            return True
+        if name.partition(".")[0] in {"self", "this", "cls"}:
+            return True
+        if self.text[at] == ":" or not (tight or self.text.startswith(" ", at + 1)):
+            return False
+        return self.lookup(value) is not None
+
+    def redact(self, first: int, end: int, verdict: Verdict, *, quoted: bool) -> None:
+        """Redact ``text[first:end]``, or the secret part of it, if it is one."""
+        text = self.text
+        if end <= first:
+            return
+        gate = verdict.gate
+        if gate == keys.AUTH:
+            inside.find_authorization(text, first, end, self.spans)
+        elif gate in (keys.COOKIE, keys.SET_COOKIE):
+            inside.find_cookies(text, first, end, self.spans, response=gate == keys.SET_COOKIE)
+        elif gate == keys.DSN:
+            self._dsn(first, end, quoted=quoted)
+        elif gates.is_secret(text[first:end], verdict):
+            self.spans.append(Span(first, end, verdict.kind))
+
+    def _dsn(self, first: int, end: int, *, quoted: bool) -> None:
+        part = self.text[first:end]
+        if (
+            not quoted
+            or inside.is_harmless_dsn(part)
+            or gates.is_placeholder(part)
+            or gates.is_status(part)
+        ):
+            return
+        found: list[Span] = []
+        urls.find_userinfo(part, found)
+        if not found:
+            self.spans.append(Span(first, end, "dsn"))
