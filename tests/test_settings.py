@@ -74,7 +74,7 @@ def test_defaults_are_those_of_the_design() -> None:
     made = Settings()
     assert (made.level, made.output, made.format) == (20, ("stdout",), "auto")
     assert (made.log_dir, made.retention_days, made.file_mode) == (Path.cwd() / "logs", 14, 0o600)
-    assert (made.max_open_files, made.max_tenants) == (64, 10_000)
+    assert (made.max_open_files, made.max_tenants) == (128, 10_000)
     assert (made.max_summary_chars, made.max_exception_chars) == (2000, 8000)
     assert (made.max_line_bytes, made.queue_bytes) == (15_360, 8 * 1024 * 1024)
     assert (made.delivery, made.queue_policy, made.stdout_lock) == ("sync", "block", True)
