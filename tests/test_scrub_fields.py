@@ -1,5 +1,7 @@
 """Secrets in fields: by name, by a name beside them, in pairs, in lists of arguments."""
 
+# ruff: noqa: RUF001 - payloads stand as they are logged
+
 from __future__ import annotations
 
 import base64

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from logbraid.record import Plain
 from logbraid.scrub import Scrubber
 from logbraid.settings import ScrubRules
 
@@ -38,7 +39,7 @@ def test_value_of_secret_name_is_redacted(name: str) -> None:
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_value_of_plain_name_stays(name: str) -> None:
-    fields = {name: RANDOM}
+    fields: dict[str, Plain] = {name: RANDOM}
     scrubber = Scrubber()
 
     assert scrubber.scrub_fields(fields, {}) is fields
@@ -51,9 +52,9 @@ def test_value_of_plain_name_stays(name: str) -> None:
 def test_no_value_and_placeholder_stay_under_secret_name(
     name: str, value: str | bool | None
 ) -> None:
-    fields = {name: value}
+    fields: dict[str, Plain] = {name: value}
 
-    assert Scrubber().scrub_fields(fields, {}) is fields  # type: ignore[arg-type]  # list invariance
+    assert Scrubber().scrub_fields(fields, {}) is fields
 
 
 @pytest.mark.parametrize(
@@ -76,7 +77,7 @@ def test_number_that_is_itself_the_secret_is_redacted(name: str, number: int) ->
     ],
 )
 def test_number_that_counts_stays(name: str, number: int) -> None:
-    fields = {name: number}
+    fields: dict[str, Plain] = {name: number}
 
     assert Scrubber().scrub_fields(fields, {}) is fields
 
@@ -104,7 +105,7 @@ def test_extra_key_matches_by_words() -> None:
 
 def test_safe_key_overrides_built_in_rule() -> None:
     scrubber = Scrubber(ScrubRules(safe_keys=("demo token",)))
-    fields = {"demoToken": RANDOM}
+    fields: dict[str, Plain] = {"demoToken": RANDOM}
 
     assert scrubber.scrub_fields(fields, {}) is fields
     assert scrubber.scrub_fields({"token": RANDOM}, {}) == {"token": "[REDACTED:token]"}

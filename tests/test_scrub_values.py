@@ -1,5 +1,7 @@
 """Formats that tell themselves: each is redacted wherever it stands, and near misses stay."""
 
+# ruff: noqa: ISC003 - heads are kept apart from bodies, so that no scanner of code stops at them
+
 from __future__ import annotations
 
 import random

@@ -38,6 +38,17 @@ class _SinkHandler(logging.Handler):
         """Make no lock: a sink has its own, which survives forks."""
         self.lock = None
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Write *record*, unless a filter on this handler says no."""
+        # From Python 3.13 on the method of logging fails where there is no lock
+        verdict = self.filter(record)
+        if not verdict:
+            return False
+        if isinstance(verdict, logging.LogRecord):
+            record = verdict
+        self.emit(record)
+        return True
+
     def emit(self, record: logging.LogRecord) -> None:
         """Write *record*; never raises."""
         active: Pipeline = pipeline.ready()

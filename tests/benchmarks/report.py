@@ -68,13 +68,17 @@ class Figure:
 
 @dataclass(slots=True)
 class Table:
-    """Figures under a title; a table that could not be measured says why in *skipped*."""
+    """Figures under a title.
+
+    A table that cannot be measured here says why in *skipped*; *failed*: it should have been.
+    """
 
     title: str
     unit: str
     figures: list[Figure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     skipped: str = ""
+    failed: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON can hold."""
@@ -115,7 +119,7 @@ def as_text(tables: Sequence[Table]) -> str:
 
 def _text(table: Table) -> str:
     if table.skipped:
-        return f"{table.title}\n  skipped: {table.skipped}"
+        return f"{table.title}\n  {'failed' if table.failed else 'skipped'}: {table.skipped}"
     rows = [[table.unit, *table.columns]]
     for name, figures in table.rows():
         rows.append([name, *(one.text() if one else "" for one in figures)])
@@ -138,7 +142,7 @@ def as_markdown(tables: Sequence[Table]) -> str:
 
 def _markdown(table: Table) -> str:
     if table.skipped:
-        return f"**{table.title}**: skipped, {table.skipped}."
+        return f"**{table.title}**: {'failed' if table.failed else 'skipped'}, {table.skipped}."
     rows = [[table.unit, *table.columns], ["---"] * (1 + len(table.columns))]
     rows += [[name, *map(_cell, figures)] for name, figures in table.rows()]
     body = "\n".join("| " + " | ".join(cells) + " |" for cells in rows)

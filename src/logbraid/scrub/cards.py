@@ -99,9 +99,11 @@ def find_personal(text: str, spans: list[Span]) -> None:
                 spans.append(Span(local, found.end(), "email"))
             at = text.find("@", max(at + 1, found.end() if found else 0))
     spans.extend(Span(m.start(), m.end(), "ssn") for m in _SSN.finditer(text))
-    for found in _IBAN.finditer(text):
-        if _iban(found.group().replace(" ", "")):
-            spans.append(Span(found.start(), found.end(), "iban"))
+    spans.extend(
+        Span(found.start(), found.end(), "iban")
+        for found in _IBAN.finditer(text)
+        if _iban(found.group().replace(" ", ""))
+    )
     spans.extend(Span(m.start(), m.end(), "phone") for m in _PHONE.finditer(text))
 
 

@@ -51,7 +51,7 @@ _TYPING: Final = frozenset(
 )
 
 
-def scrub_row(
+def scrub_row(  # noqa: C901 - one guard for each of the ways two texts belong together
     walker: Walker, now: list[Plain], items: list[Plain], options: int, counts: dict[str, int]
 ) -> list[Plain]:
     """Scrub a list of texts: a command line, or a name followed by its value."""

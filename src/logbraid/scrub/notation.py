@@ -69,9 +69,11 @@ _QUOTED_PAIR: Final = re.compile(
 
 def find_quoted_pairs(text: str, lookup: Lookup, spans: list[Span]) -> None:
     """Add the second of ``("password", "x")``: a call, a tuple, a header of a web server."""
-    for found in _LOGIN.finditer(text):
-        if gates.is_mixed(found.group(1)) and not gates.is_masked(found.group(1)):
-            spans.append(Span(found.start(1), found.end(1), "password"))
+    spans.extend(
+        Span(found.start(1), found.end(1), "password")
+        for found in _LOGIN.finditer(text)
+        if gates.is_mixed(found.group(1)) and not gates.is_masked(found.group(1))
+    )
     for found in _QUOTED_PAIR.finditer(text):
         verdict = lookup(found.group(2))
         if verdict is None or verdict.gate in (keys.SLOT, keys.CARD, keys.RANDOM, keys.DSN):

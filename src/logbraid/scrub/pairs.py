@@ -87,7 +87,7 @@ class PairFinder(ValueReader):
             return None
         if (start and text[start - 1] in "(?&") or name == "input_value":
             return self._by_place(name, start)
-        if _TAILS.search(name) or not name.isascii():
+        if _TAILS.search(name) or not text.isascii():
             return self._with_words_before(name, start)
         return None
 

@@ -17,13 +17,18 @@ _SCHEME: Final = re.compile(
 _CREDENTIAL: Final = re.compile(r"[A-Za-z0-9._~+/=-]{8,8192}+")
 
 
+_DIRECT_ONLY: Final = 3
+_DESCRIBES: Final = re.compile(
+    r"(?i)\b(?:id|ids|name|type|count|length|version|path|prefix|rate|limit|size|file|url|owner|"
+    r"policy|expiry|ttl|age|field|format|scope|status|state|manager|hint|rotation)\b"
+)
 _NOUNS: Final = (
     (b"passw", 0, "password"),
     (b"passp", 0, "password"),
     (b"passc", 0, "password"),
     (b"pwd ", 0, "password"),
     (b"pw ", 0, "password"),
-    (b"pass ", 0, "password"),
+    (b"pass ", _DIRECT_ONLY, "password"),
     (b"kennwort", 0, "password"),
     (b"mot de passe", 0, "password"),
     (b"mdp ", 0, "password"),
@@ -121,7 +126,8 @@ _FROM_TO: Final = re.compile(
 
 
 _ABROAD: Final = re.compile(
-    r"(?i)\b(?:contraseña|clé api|clé secrète|пароль|密码|密碼|パスワード|비밀번호|hasło|şifre|lösenord)"
+    r"(?i)\b(?:contraseña|clé api|clé secrète|пароль|密码|密碼|パスワード|비밀번호|hasło|"
+    r"şifre|lösenord)"
 )
 
 
@@ -129,7 +135,8 @@ _LINK_WORDS: Final = re.compile(
     r"(?i)[\"'`*)]{0,3}(?:[ ]{1,3}(?:for|of|to|on|in|from|the|this|our|my|your|user|account|"
     r"admin|root|db|"
     r"database|server|prod|production|staging|wifi|wi-fi|[\w.@'-]{1,32})){0,5}?"
-    r"[ ]{1,3}(?:is now|is currently|is set to|is|was|are|were|has been set to|has been changed to|"
+    r"[ ]{1,3}(?:(?:was |is |has been )?(?:set|changed|reset|rotated|updated|switched) to|"
+    r"is now|is currently|is set to|is|was|are|were|"
     r"changed to|reset to|set to|should be|will be|=|equals|being|to|as|ist|lautet|est|es|é|è|"
     r"=>|->|\u2192)"
     r"(?: (?:now|currently|set to|still|simply|just))?[ ]{1,3}"
@@ -142,10 +149,18 @@ _DIRECT: Final = re.compile(r"[ \t]{1,3}(?=[\S])|[ \t]{0,3}[\r\n]{1,2}[ \t]{0,8}
 _VALUE: Final = re.compile(r"[^\s]{1,512}+")
 
 
-_OPEN: Final = "\"'`“‘«*"
+_OPEN: Final = "\"'`\u201c\u2018\u00ab*"
 
 
-_CLOSE: Final = {'"': '"', "'": "'", "`": "`", "“": "”", "‘": "’", "«": "»", "*": "*"}
+_CLOSE: Final = {
+    '"': '"',
+    "'": "'",
+    "`": "`",
+    "\u201c": "\u201d",
+    "\u2018": "\u2019",
+    "\u00ab": "\u00bb",
+    "*": "*",
+}
 
 
 def places(low: bytes, stem: bytes) -> Iterator[int]:
@@ -214,8 +229,10 @@ def _is_qualified(low: bytes, at: int, stem: bytes) -> bool:
 
 
 def _after_noun(text: str, at: int, strength: int) -> tuple[int, int] | None:
-    linked = _LINK_WORDS.match(text, at)
+    linked = _LINK_WORDS.match(text, at) if strength != _DIRECT_ONLY else None
     if linked is not None:
+        if _DESCRIBES.search(linked.group()):
+            return None
         return _told(text, linked.end(), strength, linked=True)
     direct = _DIRECT.match(text, at)
     return _told(text, direct.end(), strength, linked=False) if direct is not None else None
@@ -241,7 +258,7 @@ def _told(text: str, at: int, strength: int, *, linked: bool) -> tuple[int, int]
     return at, end
 
 
-def _is_told(value: str, strength: int, *, linked: bool, quoted: bool, last: bool) -> bool:
+def _is_told(value: str, strength: int, *, linked: bool, quoted: bool, last: bool) -> bool:  # noqa: PLR0911 - cheap exits first
     if (
         len(value) < 3
         or gates.is_placeholder(value)
@@ -265,7 +282,7 @@ def _is_told(value: str, strength: int, *, linked: bool, quoted: bool, last: boo
         )
     if gates.is_common(value) or gates.is_dated(value):
         return False
-    mixed = (digits and letters) or any(char in "!@#$%^&*?+~" for char in value[:-1])
+    mixed = (digits and letters) or (letters and any(char in "!@#$%^&*?+~" for char in value[:-1]))
     if linked:
         return (
             mixed

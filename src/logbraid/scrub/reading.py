@@ -36,6 +36,9 @@ _TUPLE: Final = re.compile(
 _ARROW: Final = re.compile(r"[\"'][ ]{0,4}(?:->|=>|\u2192|to)[ ]{0,4}[\"']([^\"'\n]{1,1024})[\"']")
 _PHP: Final = re.compile(r"string\(\d{1,5}\) ?(?=\")")
 _WORDS: Final = re.compile(r"[a-z]{2,12}(?: [a-z]{2,12}){1,23}[.]?(?=\s{0,4}(?:\n|\Z))")
+_TYPED: Final = re.compile(
+    r"&?(?:'static )?[A-Za-z_][\w.\[\], |<>]{0,48}?[ ]?=[ ]?(?=[bruf]?[\"'`])"
+)
 _MAX_CONTAINER: Final = 8192
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z_]{0,63}\Z")
 
@@ -161,7 +164,9 @@ class ValueReader:
             self.redact(arrow.start(1), arrow.end(1), verdict, quoted=True)
         return max(close, first)
 
-    def _container(self, first: int, verdict: Verdict, sign: int) -> int:
+    def _container(  # noqa: C901 - a reader of brackets and strings, one branch each
+        self, first: int, verdict: Verdict, sign: int
+    ) -> int:
         """Redact each text below a secret name: ``"secrets": {"a": "x", "b": ["y"]}``."""
         text = self.text
         if verdict.gate == keys.AUTH_PAIR:
@@ -207,6 +212,10 @@ class ValueReader:
         end = first + len(text[first:end].rstrip(".,;:!?)*"))
         if end <= first:
             return at + 1
+        typed = _TYPED.match(text, first) if text[at] == ":" else None
+        quote = _QUOTE.match(text, typed.end()) if typed is not None else None
+        if quote is not None:
+            return self._quoted(quote, verdict)
         phrase = _WORDS.match(text, first)
         if phrase is not None and verdict.kind in {"password", "seed_phrase"}:
             self.redact(first, phrase.end(), verdict, quoted=True)

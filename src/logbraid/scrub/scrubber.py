@@ -50,11 +50,11 @@ class Scrubber:
         """Return *text* without its secrets, the same object if it has none. Never raises."""
         try:
             return self._walker.scan(text, counts, LEVELS)
-        except Exception as error:  # noqa: BLE001 - fails closed: never the value, always a complaint
+        except Exception as error:  # noqa: BLE001 - fails closed
             return self._failed(error, counts)
 
     def scrub_id(self, text: str) -> tuple[str, str | None]:
-        """Return *text*, or a digest in its place and the kind if it is a credential by its form."""
+        """Return *text*, or a digest in its place and the kind if its form is a credential's."""
         try:
             kind = values.credential_kind(text)
         except Exception as error:  # noqa: BLE001 - fails closed, as above
@@ -88,7 +88,7 @@ class Scrubber:
                 if not walker.name_is_plain(name):
                     new_name = walker.scan(name, counts, 1)
                 new = walker.value(walker.verdict(name), value, fields, counts)
-            except Exception as error:  # noqa: BLE001 - fails closed: never the value, always a complaint
+            except Exception as error:  # noqa: BLE001 - fails closed
                 new = self._failed(error, counts)
             if new is value and new_name == name:
                 continue

@@ -64,9 +64,11 @@ def find_piped(text: str, spans: list[Span]) -> None:
 
 def find_here(text: str, spans: list[Span]) -> None:
     """Add what ``sudo -S <<< x`` reads."""
-    for found in _HERE.finditer(text):
-        if not gates.is_masked(found.group(2)):
-            spans.append(Span(found.start(2), found.end(2), "password"))
+    spans.extend(
+        Span(found.start(2), found.end(2), "password")
+        for found in _HERE.finditer(text)
+        if not gates.is_masked(found.group(2))
+    )
 
 
 def _piped(found: re.Match[str], spans: list[Span]) -> None:
@@ -213,7 +215,7 @@ def _argument(
             found.extend((at + 1, span) for span in added)
 
 
-def _flagged(
+def _flagged(  # noqa: PLR0911 - cheap exits first
     flag: programs.Flag, item: str, following: str, items: list[str]
 ) -> tuple[int, Span] | None:
     """Return how far on, and where in that argument, the secret of *flag* stands."""

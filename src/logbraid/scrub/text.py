@@ -42,7 +42,7 @@ _LOWER: Final = bytes(
     for c in range(256)
 )
 _STEMS: Final = re.compile(
-    rb"bearer |basic |token|secret|passp|passc|passe|key|code|pin |kennwort|senha|pwd|pw |"
+    rb"bearer |basic |token|secret|passp|passc|passe|pass |key|code|pin |kennwort|senha|pwd|pw |"
     rb"credential|setx |setenv |"
     rb"config|add_user|htpasswd|net use|auth"
 )
@@ -50,6 +50,18 @@ _COMMANDS: Final = re.compile(
     rb"setx |setenv |env |config|rabbitmqctl |htpasswd |net use|authtoken |vault |snyk "
 )
 _MAX_ROUNDS: Final = 4
+_LOWEST: Final = bytes(32 if c in b"-/" else to for c, to in enumerate(_LOWER))
+_DIGIT_TRAPS: Final = re.compile(_STEMS.pattern + rb"|0000 0000|0000 000000|0000000000000")
+_SHORT: Final = 64
+_ESCAPES: Final = (
+    ("\\u0022", '\\\\\\\\\\"'),
+    ("\\u0027", "\\\\\\\\\\'"),
+    ("&quot;", '\\\\\\\\\\"'),
+    ("%22", '\\\\"'),
+    ("%3A", "  :"),
+    ("%3a", "  :"),
+)
+"""Quotes and signs in other clothes, each as long as what it is read as."""
 _WIDE: Final = {0xFF1A: ":", 0xFF1D: "=", 0x3000: " ", 0xA0: " "}
 _MARKER: Final = re.compile(r"\[REDACTED:[^\[\]\s]{1,64}\]")
 
@@ -67,9 +79,12 @@ class TextScanner:
         self._lookup = lookup
         self._patterns = tuple(patterns.items())
         self._personal_data = personal_data
+        self._own = personal_data or bool(patterns)
 
     def scrub(self, text: str, counts: dict[str, int]) -> str:
         """Return *text* with its secrets redacted; the same object if there are none."""
+        if len(text) <= _SHORT and not self._own and is_plainly_clean(text):
+            return text
         spans = self.spans(text)
         rounds = 0
         while spans and rounds < _MAX_ROUNDS:
@@ -79,7 +94,7 @@ class TextScanner:
             rounds += 1
         return text
 
-    def spans(self, text: str) -> list[Span]:
+    def spans(self, text: str) -> list[Span]:  # noqa: C901 - a list of cheap tests
         """Return where the secrets of *text* stand, in no order, possibly overlapping.
 
         Half of the time of a clean text goes into two translations: one shows runs and signs,
@@ -93,6 +108,9 @@ class TextScanner:
         marked = MARK in text
         if marked:
             text = _MARKER.sub(_hidden, text)
+        if "\\u00" in text or "%22" in text or "&quot;" in text:
+            for escape, same in _ESCAPES:
+                text = text.replace(escape, same)
         raw = text.encode("ascii", "replace")
         marks = raw.translate(_MARKS)
         low = raw.translate(_LOWER)
@@ -107,7 +125,7 @@ class TextScanner:
         if b"0" in low:
             self._digits(text, low, spans)
         if b"passw" in low or (b"0" in low and _speaks(low)):
-            self._told(text, raw, low, spans)
+            self._told(text, low, spans)
         if not ascii_only:
             prose.find_told_abroad(text, spans)
         for kind, pattern in self._patterns:
@@ -158,7 +176,9 @@ class TextScanner:
         if b"0000000000000" in low:
             cards.find_bare_cards(text, low, spans)
 
-    def _punctuation(self, text: str, raw: bytes, low: bytes, spans: list[Span]) -> None:
+    def _punctuation(  # noqa: C901, PLR0912 - a list of cheap tests, each before its search
+        self, text: str, raw: bytes, low: bytes, spans: list[Span]
+    ) -> None:
         lookup = self._lookup
         if b"-----" in raw:
             pem.find_pem(text, spans)
@@ -191,7 +211,7 @@ class TextScanner:
         if b"\n" in raw and (b"," in raw or b"|" in raw or b"\t" in raw or b";" in raw):
             tables.find_columns(text, lookup, spans)
 
-    def _told(self, text: str, raw: bytes, low: bytes, spans: list[Span]) -> None:
+    def _told(self, text: str, low: bytes, spans: list[Span]) -> None:
         prose.find_schemes(text, low, spans)
         prose.find_told(text, low, spans)
         if _COMMANDS.search(low) is not None:
@@ -215,6 +235,27 @@ def _speaks(low: bytes) -> bool:
 def _hidden(found: re.Match[str]) -> str:
     """Return as many signs as the marker has: what is redacted says nothing of its neighbours."""
     return "#" * len(found.group())
+
+
+def is_plainly_clean(text: str) -> bool:
+    """Tell by a few tests whether a short *text* holds nothing; ``False`` only means unknown.
+
+    A shortcut for names, ids and plain words: a quarter of the time that ``spans`` takes.
+    """
+    if not text.isascii():
+        return False
+    raw = text.encode()
+    marks = raw.translate(_MARKS)
+    low = raw.translate(_LOWEST)
+    if b"=" in marks or b"!" in low or b"passw" in low:
+        return False
+    if b"-" in raw and (b" -" in raw or b"--" in raw or raw[0] == 45):
+        return False
+    if _RUN in marks and values.may_hold(raw):
+        return False
+    if b"0" not in low:
+        return True
+    return _DIGIT_TRAPS.search(low) is None
 
 
 def _run_end(marks: bytes, at: int) -> int:

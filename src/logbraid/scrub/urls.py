@@ -54,9 +54,11 @@ def find_other_userinfo(text: str, spans: list[Span]) -> None:
         for found in _GO_DSN.finditer(text):
             _before(text, found.start(), spans)
     if "/" in text:
-        for found in _ORACLE.finditer(text):
-            if not is_placeholder(found.group(1)):
-                spans.append(Span(found.start(1), found.end(1), "password"))
+        spans.extend(
+            Span(found.start(1), found.end(1), "password")
+            for found in _ORACLE.finditer(text)
+            if not is_placeholder(found.group(1))
+        )
 
 
 def _one(text: str, first: int, end: int, spans: list[Span]) -> int:

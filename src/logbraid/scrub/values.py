@@ -1,6 +1,7 @@
 """Secrets that tell themselves by their form, whatever their name and surroundings.
 
-The table stands in ``formats.py``. Heads are looked for only inside long runs of token characters, and a pattern is only tried at a head.
+The table stands in ``formats.py``. Heads are looked for only inside long runs of token
+characters, and a pattern is only tried at a head.
 """
 
 from __future__ import annotations
@@ -59,6 +60,24 @@ _MAILCHIMP: Final = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}-us\d{1,2}(?!\w)")
 _AZURE_SECRET: Final = re.compile(r"(?<![\w~.-])[\w~.-]{3}\dQ~[\w~.-]{31,34}+")
 
 
+_SIGNED: Final = (
+    (b".", _DISCORD, "discord_token"),
+    (b"-us", _MAILCHIMP, "mailchimp_key"),
+    (b"Q~", _AZURE_SECRET, "azure_secret"),
+)
+"""Formats without a head: the sign that each holds, its pattern, its kind."""
+
+
+def may_hold(run: bytes) -> bool:
+    """Tell whether *run* has the head or the sign of a format; only then it is worth a search."""
+    pieces = run.translate(_SEPARATORS).split()
+    return (
+        not _STARTS.isdisjoint([piece[:3] for piece in pieces])
+        or run.count(b".") > 1
+        or (b"-us" in run or b"Q~" in run)
+    )
+
+
 def find_in_run(text: str, raw: bytes, start: int, end: int, spans: list[Span]) -> None:
     """Add to *spans* the secrets in the run of token characters from *start* to *end*."""
     run = raw[start:end]
@@ -67,15 +86,12 @@ def find_in_run(text: str, raw: bytes, start: int, end: int, spans: list[Span]) 
         _find_heads(text, start, end, spans)
     if end - start < 36:
         return
-    if run.count(b".") >= 2 and end - start >= 57:
-        for found in _DISCORD.finditer(text, start, end):
-            spans.append(Span(found.start(), found.end(), "discord_token"))
-    if b"-us" in run:
-        for found in _MAILCHIMP.finditer(text, start, end):
-            spans.append(Span(found.start(), found.end(), "mailchimp_key"))
-    if b"Q~" in run:
-        for found in _AZURE_SECRET.finditer(text, start, end):
-            spans.append(Span(found.start(), found.end(), "azure_secret"))
+    for sign, pattern, kind in _SIGNED:
+        if sign in run:
+            spans.extend(
+                Span(found.start(), found.end(), kind)
+                for found in pattern.finditer(text, start, end)
+            )
 
 
 def _find_heads(text: str, start: int, end: int, spans: list[Span]) -> None:

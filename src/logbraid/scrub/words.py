@@ -17,10 +17,12 @@ PASSWORDS: Final = (
     "pass phrase|pass wd|user pass|passcode|pass code|one time password|temp pass|db pass|"
     "unlock code|keystore pass|store pass|key pass"
 )
-PHRASES: Final = "mnemonic|seed phrase|recovery phrase|secret phrase|wallet seed|mnemonic "
-                 "phrase|seed words|mnemonic words"
+PHRASES: Final = (
+    "mnemonic|seed phrase|recovery phrase|secret phrase|wallet seed|mnemonic phrase|seed words|"
+    "mnemonic words"
+)
 CODES: Final = (
-    "otp|totp|otp code|totp code|mfa code|2fa code|two factor code|verification code|sms code|"
+    "otp|totp|fa code|factor code|otp code|totp code|mfa code|2fa code|two factor code|verification code|sms code|"
     "security code|one time code|recovery code|recovery codes|backup code|backup codes|"
     "one time passcode|mfa token|otp secret|totp secret|otp token|login code|activation code"
 )
