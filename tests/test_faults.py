@@ -11,7 +11,6 @@ import ctypes
 import gc
 import json
 import logging
-import os
 import random
 import signal
 import subprocess
@@ -21,7 +20,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -228,29 +227,31 @@ def test_an_exception_thrown_into_a_logging_thread_leaves_logging_usable(
     class ThrownError(Exception):
         pass
 
-    busy = threading.Event()
-    over = threading.Event()
+    # Plain names: an exception thrown into a lock of threading would leave that one taken
+    logged = [0]
+    over = [False]
 
     def work() -> None:
         log = logbraid.get_logger("f")
-        while not over.is_set():
-            try:
-                while not over.is_set():
+        while not over[0]:
+            with suppress(ThrownError):
+                while not over[0]:
                     log.info("busy", tree={"a": [1, 2, object()]})
-                    busy.set()
-            except ThrownError:
-                continue
+                    logged[0] += 1
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    for _ in range(200):
-        busy.clear()
+    for _ in range(50):
+        over[0] = False
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        before = logged[0]
+        while logged[0] == before and thread.is_alive():
+            time.sleep(0.0001)
         ctypes.pythonapi.PyThreadState_SetAsyncExc(
             ctypes.c_ulong(thread.ident or 0), ctypes.py_object(ThrownError)
         )
-        assert busy.wait(10), "the thread logs no more"
-    over.set()
-    thread.join(10)
+        over[0] = True
+        thread.join(10)
+        assert not thread.is_alive(), "the thread hangs"
     captured.clear()
     logbraid.get_logger("f").info("still works")
     assert captured.events == ["still works"]

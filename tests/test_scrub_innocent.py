@@ -485,3 +485,72 @@ def test_innocent_record_comes_back_as_the_same_object(fields: dict[str, Any]) -
 
     assert Scrubber().scrub_fields(fields, counts) is fields
     assert counts == {}
+
+
+TEXTS = [
+    "password_reset_token_ttl=3600",
+    "The token count was 512 and the key insight is that 3 of 4 agents agreed.",
+    "Key findings: revenue grew 12% in Q3 2024",
+    "token: 512 of 4096",
+    "Tokens: 1,234 in / 567 out",
+    "secret: null",
+    "Password must contain at least 8 characters, 1 digit and 1 symbol",
+    "API key: required",
+    "api_key: str = Field(default=None)",
+    "key=user:42 ttl=300",
+    "cache key user:42:profile-v2 hit",
+    "primary key (id, tenant_id2)",
+    "session key rotated at 2024-01-01T10:00:00Z",
+    "key: 5f3a9c2e-1b2c-4d5e-8f90-123456789abc",
+    "Idempotency-Key: 5f3a9c2e-1b2c-4d5e-8f90-123456789abc",
+    "public key: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJx3",
+    "the code is ABC-123 in block 7",
+    "pass rate is 97.5%",
+    "Tests: 12 passed, 3 failed",
+    "sort key is created_at2",
+    "encryption key id is key-2024-01",
+    "secret santa 2024 list v2",
+    "auth: oauth2",
+    "authentication: mtls",
+    "author: bob2",
+    "tokenizer: gpt2",
+    "max_tokens: 4096",
+    "pin 13 is high, pin 7 is low",
+    "Enter your PIN code at checkout 24",
+    "GET /api/keys?limit=10&sort=key",
+    "DELETE /sessions/abc123def456",
+    "Uploaded s3://bkt/key/2024/01/file-9f8e.json etag=9f8e7d6c5b4a39281706f5e4d3c2b1a0",
+    "user.password.reset event v2 sent",
+    "spring.security.user.roles=admin",
+    "password=${env:DB_PASSWORD}",
+    "password: {{ vault_db_password }}",
+    "password: !Ref DbPassword",
+    "password: '{{resolve:secretsmanager:db:SecretString:password}}'",
+    'token: "$TOKEN"',
+    "--password-stdin",
+    "--password-file /run/secrets/pw",
+    "echo $TOKEN | docker login --password-stdin",
+    "api_key=os.environ['API_KEY']",
+    "password = input('Password: ')",
+    "password = getpass.getpass()",
+    "assert token == expected_token",
+    "token=None",
+    "return token",
+    "credentials: include",
+    "{credentials: 'same-origin'}",
+    "Credential type: OAuth2",
+    "secretName: db-creds",
+    "key_vault: https://v1.vault.azure.net",
+    "model=gpt-4o-2024-08-06 tokens=812 cost=0.0123",
+    "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+    "ref: refs/heads/fix-token-bug2",
+    "image: ghcr.io/org/app@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_innocent_text_comes_back_as_the_same_object(text: str) -> None:
+    counts: dict[str, int] = {}
+
+    assert Scrubber().scrub_text(text, counts) is text
+    assert counts == {}

@@ -201,7 +201,9 @@ class ValueReader:
             at += 1
         return at
 
-    def _bare(self, name: str, start: int, at: int, first: int, verdict: Verdict) -> int:
+    def _bare(  # noqa: PLR0911 - one exit for each way a value may end
+        self, name: str, start: int, at: int, first: int, verdict: Verdict
+    ) -> int:
         """Read a value without quotes: to where its surroundings end it."""
         text = self.text
         found = _BARE.match(text, first)

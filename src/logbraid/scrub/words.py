@@ -22,7 +22,8 @@ PHRASES: Final = (
     "mnemonic words"
 )
 CODES: Final = (
-    "otp|totp|fa code|factor code|otp code|totp code|mfa code|2fa code|two factor code|verification code|sms code|"
+    "fa code|factor code|"
+    "otp|totp|otp code|totp code|mfa code|2fa code|two factor code|verification code|sms code|"
     "security code|one time code|recovery code|recovery codes|backup code|backup codes|"
     "one time passcode|mfa token|otp secret|totp secret|otp token|login code|activation code"
 )

@@ -96,7 +96,7 @@ class BackgroundSink:
             return
         with self._lock:
             queued = self._put_bytes - self._dropped_bytes - self._written_bytes
-            if queued + size <= self._limit or not queued:
+            if self._accepts and (queued + size <= self._limit or not queued):
                 self._append((line, tenant, day), size)
                 return
         self._write_when_full((line, tenant, day), size)
@@ -114,21 +114,21 @@ class BackgroundSink:
         self._put += 1
 
     def _write_when_full(self, item: Item, size: int) -> None:
-        if self._drops:
-            self._drop_for(item, size)
-            return
         nap = _NAP_SECONDS
         while True:
+            if not self._accepts and not self._start():
+                self._write_directly(item)
+                return
             with self._lock:
+                if self._accepts and self._drops:
+                    self._drop_for(item, size)
+                    return
                 # The writer itself must not wait: it is the one that makes room
-                if self._has_room(size) or self._is_writer():
+                if self._accepts and (self._has_room(size) or self._is_writer()):
                     self._append(item, size)
                     return
             time.sleep(nap)  # signals are served meanwhile, and no lock is held that a fork needs
             nap = min(nap * 2, _LONGEST_NAP_SECONDS)
-            if not self._accepts and not self._start():
-                self._write_directly(item)
-                return
 
     def _drop_for(self, item: Item, size: int) -> None:
         """Drop the oldest lines until *item* fits; the item itself if what is left is under way."""
@@ -294,11 +294,10 @@ class BackgroundSink:
         """Drain; from now on a line is written by who logs it, so what returned is out."""
         if self._left():
             self._start()
-        self._direct = True
-        self._accepts = False
-        is_empty = self._drain(timeout_seconds)
-        time.sleep(_NAP_SECONDS)  # for a thread that was about to put when we closed the door
-        return is_empty and self._drain(timeout_seconds)
+        with self._lock:  # whoever puts looks at it under the lock: nothing comes after this
+            self._direct = True
+            self._accepts = False
+        return self._drain(timeout_seconds)
 
     def reopen(self) -> None:
         """Reopen the sinks inside."""
