@@ -4,11 +4,14 @@ The public names. Each is imported when it is first asked for, so that a program
 logbraid among its dependencies does not pay for it.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+import importlib
+import typing
 
-if TYPE_CHECKING:
-    from logbraid import handlers, processors, propagation, testing
+if typing.TYPE_CHECKING:
+    from logbraid import handlers as handlers
+    from logbraid import processors as processors
+    from logbraid import propagation as propagation
+    from logbraid import testing as testing
     from logbraid.configure import LoggingHandle, configure_logging, debug_for, get_level, set_level
     from logbraid.context import (
         TracingContext,
@@ -71,13 +74,13 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> typing.Any:
     """Import the home of *name* at the first question (PEP 562)."""
     if name in _MODULES:
-        return import_module(f"logbraid.{name}")
+        return importlib.import_module(f"logbraid.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'logbraid' has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"logbraid.{_HOME[name]}"), name)
+    value = globals()[name] = getattr(importlib.import_module(f"logbraid.{_HOME[name]}"), name)
     return value
 
 

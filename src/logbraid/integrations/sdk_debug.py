@@ -60,15 +60,17 @@ class DebugSwitches:
         if debug == self._told:
             return
         self._told = debug
+        self._tell(debug)
+
+    def restore(self) -> None:
+        """Tell them that debug is off, if they were told that it is on."""
+        if self._told:
+            self._tell(False)
+        self._told = None
+
+    def _tell(self, debug: bool) -> None:
         for switch in self._switches:
             try:
                 switch(debug)
             except Exception as error:  # noqa: BLE001 - a switch is anyone's callable
                 health.complain("sdk debug switch", error)
-
-    def restore(self) -> None:
-        """Tell them that debug is off, if they were told that it is on."""
-        if self._told:
-            self._told = None
-            for switch in self._switches:
-                switch(False)
