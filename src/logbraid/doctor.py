@@ -25,6 +25,7 @@ from logbraid.integrations.stdlib_takeover import (
     writes_to_standard_stream,
 )
 from logbraid.integrations.structlog import BoundLogger
+from logbraid.record import level_name, level_word
 from logbraid.settings import TABLE, Settings
 
 if TYPE_CHECKING:
@@ -187,7 +188,11 @@ def _text(name: str, value: object) -> str:
         return ", ".join(value) or "none"
     if name == "file_mode" and isinstance(value, int):
         return f"{value:04o}"
-    return "none" if value in (None, (), {}) else str(value)
+    if name == "level" and isinstance(value, int):
+        return level_name(value) or level_word(value)
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or "none"
+    return "none" if value in (None, {}) else str(value)
 
 
 def _lines(report: Report) -> Iterator[str]:
