@@ -302,8 +302,8 @@ def by_json_logger(case: Case) -> bytes:
 
 
 def comparable(told: dict[str, Any]) -> dict[str, Any]:
-    """Return *told* without what may differ: the stamp, the level's own name, the frames."""
-    told = {n: v for n, v in told.items() if n not in {"timestamp", "level_name"}}
+    """Return *told* without what may differ: the stamp and the frames."""
+    told = {n: v for n, v in told.items() if n != "timestamp"}
     if "stack" in told:
         told["stack"] = bool(told["stack"])
     if isinstance(told.get("truncated"), dict):

@@ -15,6 +15,7 @@ import pytest
 
 import logbraid
 from logbraid.context import bound_context
+from logbraid.integrations import loguru as integration
 from logbraid.testing import CapturedLogs, capture_logs
 
 log: Any = loguru.logger
@@ -293,3 +294,22 @@ def test_names_of_loguru_are_modules_and_follow_their_parents_level() -> None:
         log.warning("no")
         log.error("yes")
     assert [(one["logger"], one["event"]) for one in captured] == [(__name__, "yes")]
+
+
+def test_a_loguru_whose_table_has_another_shape_loses_its_handlers_and_that_is_told(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    stream = StringIO()
+    log.add(stream, format="{message}")
+    monkeypatch.setattr(integration, "_core", lambda _: None)
+    with capture_logs(level="info") as captured:
+        log.info("ours")
+        log.debug("no")
+        logbraid.set_level("debug")
+        log.debug("yes")
+        logbraid.check()
+    log.info("nobody is left")
+    assert captured.events == ["ours", "yes"]
+    assert stream.getvalue() == ""
+    said = capfd.readouterr().err
+    assert said.count("loguru's handlers were removed: its table has a new shape") == 1

@@ -159,15 +159,20 @@ def test_child_loggers_propagate_to_us_once(captured: CapturedLogs) -> None:
     assert [(one["logger"], one["event"]) for one in captured] == [("door.stdlib.a.b.c", "deep")]
 
 
-def test_a_logger_that_does_not_propagate_and_writes_nowhere_is_heard() -> None:
-    quiet = logging.getLogger("door.quiet")
+def test_a_muted_logger_stays_muted_but_its_warnings_reach_us_and_not_stderr(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    quiet = logging.getLogger("stdlib.quiet")
     quiet.propagate = False
+    before = logging.lastResort
     try:
         with capture_logs() as captured:
-            quiet.info("heard")
-            assert quiet.propagate
-        assert captured.events == ["heard"]
-        assert not quiet.propagate
+            quiet.info("muted")
+            quiet.warning("password=hunter2secret")
+            assert not quiet.propagate
+        assert captured.events == ["password=[REDACTED:password]"]
+        assert logging.lastResort is before
+        assert "hunter2" not in capfd.readouterr().err
     finally:
         quiet.propagate = True
 

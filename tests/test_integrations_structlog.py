@@ -158,6 +158,14 @@ def test_log_takes_numbers_and_words(captured: CapturedLogs) -> None:
     ]
 
 
+def test_a_level_that_has_no_word_keeps_its_name() -> None:
+    with capture_logs(level="trace") as captured:
+        log_of().log("trace", "e")
+        log_of().log(25, "e")
+        log_of().log(20, "e")
+    assert [one.get("level_name") for one in captured] == ["trace", "level 25", None]
+
+
 def test_positional_arguments_are_put_into_the_text(captured: CapturedLogs) -> None:
     log = log_of()
     log.info("paid %s of %d", "a", 3)
@@ -324,6 +332,25 @@ def test_a_chain_of_its_own_writes_with_its_own_logger(
     assert captured == []
 
 
+def test_a_chain_may_end_in_arguments_or_keywords_for_its_own_logger() -> None:
+    class Writer:
+        def __init__(self) -> None:
+            self.heard: list[Any] = []
+
+        def info(self, *args: Any, **fields: Any) -> None:
+            self.heard.append((args, fields))
+
+    with capture_logs():
+        writer = Writer()
+
+        def as_arguments(_: Any, __: str, told: Any) -> Any:
+            return (told["event"],), {"a": told["a"]}
+
+        for chain in ([as_arguments], [lambda _, __, told: told], []):
+            structlog.wrap_logger(writer, processors=chain).info("e", a=1)
+    assert writer.heard == [(("e",), {"a": 1})] + [((), {"event": "e", "a": 1})] * 2
+
+
 # Loggers from before configuration
 
 
@@ -400,6 +427,23 @@ def test_a_configuration_of_someone_else_after_ours_stays_at_the_end() -> None:
         report = logbraid.check()
         assert any("structlog.configure()" in text for text in report.problems)
     assert structlog.get_config()["wrapper_class"] is structlog.BoundLogger
+
+
+def test_a_chain_configured_after_ours_loses_no_line_and_is_told_by_check(
+    captured: CapturedLogs,
+) -> None:
+    seen: list[str] = []
+
+    def look(_: Any, __: str, event_dict: Any) -> Any:
+        seen.append(event_dict["event"])
+        return event_dict
+
+    structlog.configure(processors=[look, structlog.processors.JSONRenderer()])
+    structlog.get_logger("late").info("paid %s", 3, password="hunter2secret")
+    assert seen == ["paid 3"]
+    assert captured.events == ["paid 3"]
+    assert captured[0]["password"] == "[REDACTED:password]"
+    assert any("structlog.configure()" in text for text in logbraid.check().problems)
 
 
 def test_structlog_is_unconfigured_again_where_it_was() -> None:

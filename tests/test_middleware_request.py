@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 import werkzeug.serving
-from django.conf import settings as django_settings  # type: ignore[import-untyped]  # ships no types
-from django.core.servers import basehttp  # type: ignore[import-untyped]  # ships no types
+from django.conf import settings as django_settings
+from django.core.servers import basehttp
 
 from logbraid import pipeline
 from logbraid.level import levels

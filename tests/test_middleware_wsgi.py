@@ -21,17 +21,17 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from wsgiref.util import FileWrapper
 from wsgiref.validate import validator
 
-import django.core.cache  # type: ignore[import-untyped]  # ships no types
-import django.http  # type: ignore[import-untyped]  # ships no types
-import django.urls  # type: ignore[import-untyped]  # ships no types
+import django.core.cache
+import django.http
+import django.urls
 import flask
 import httpx
 import pytest
 import structlog
 import werkzeug.serving
-from django.conf import settings as django_settings  # type: ignore[import-untyped]  # ships no types
-from django.core.handlers.wsgi import WSGIHandler  # type: ignore[import-untyped]  # ships no types
-from django.test import override_settings  # type: ignore[import-untyped]  # ships no types
+from django.conf import settings as django_settings
+from django.core.handlers.wsgi import WSGIHandler
+from django.test import override_settings
 
 from logbraid import pipeline
 from logbraid.context import bind_context, bound_context, current_context

@@ -400,6 +400,7 @@ def test_a_stdout_that_is_gone_is_told_once_and_nothing_raises(tmp_path: Path, g
         tmp_path,
         f"""
         import sys
+        import structlog  # it cannot be imported itself once standard output is closed
         import logbraid
         {gone}
         logbraid.configure_logging()
@@ -416,27 +417,37 @@ def test_a_stdout_that_is_gone_is_told_once_and_nothing_raises(tmp_path: Path, g
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-def test_a_daemon_without_standard_streams_writes_its_files(tmp_path: Path) -> None:
+def test_a_daemon_without_standard_streams_writes_its_files_and_nothing_else_into_them(
+    tmp_path: Path,
+) -> None:
+    # The next files that it opens get the numbers of the standard streams
     write(
         tmp_path,
         "program.py",
         """
-        import os
-        for number in (0, 1, 2):
-            os.close(number)
+        import sys
         import logbraid
-        with logbraid.configure_logging(output="stdout,files", log_dir="logs"):
-            with logbraid.bound_context(tenant_id="acme"):
-                for number in range(10):
-                    logbraid.get_logger("d").info("daemon", number=number)
+        assert sys.stdout is sys.stderr is None
+        def failing():
+            raise ValueError
+        with logbraid.configure_logging(
+            output="stdout,files", log_dir="logs", context_providers=[failing]
+        ):
+            for number in range(10):
+                for tenant in ("acme", "b", "c"):
+                    with logbraid.bound_context(tenant_id=tenant):
+                        logbraid.get_logger("d").info("daemon", number=number)
+                logbraid.health.health.complain(f"step {number}", "a complaint")
         """,
     )
+    command = f"exec {sys.executable} program.py <&- >&- 2>&-"
     done = subprocess.run(
-        [sys.executable, "program.py"], cwd=tmp_path, env=environment(), timeout=60, check=False
+        ["sh", "-c", command], cwd=tmp_path, env=environment(), timeout=60, check=False
     )
     assert done.returncode == 0
-    (file,) = (tmp_path / "logs" / "acme").glob("*.jsonl")
-    assert [one["number"] for one in decoded(file.read_text())] == list(range(10))
+    for tenant in ("acme", "b", "c"):
+        (file,) = (tmp_path / "logs" / tenant).glob("*.jsonl")
+        assert [one["number"] for one in decoded(file.read_text())] == list(range(10))
 
 
 def test_a_program_that_configures_nothing_writes_scrubbed_warnings_to_stderr(

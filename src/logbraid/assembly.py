@@ -70,6 +70,7 @@ class Assembly:
             self.level_file.stop()
         if self._unlisten is not None:
             self._unlisten()
+        self.switches.restore()  # before another configuration asks what there was
         for queue in self._queues():
             queue.remove_sigterm()
 
@@ -87,7 +88,6 @@ class Assembly:
         if self.takeover is not None:
             self.takeover.restore()
         restore_access_loggers()
-        self.switches.restore()
         pipeline.activate(None)
         levels.configure(_UNCONFIGURED_LEVEL, {})
         self.pipeline.close()

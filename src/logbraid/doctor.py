@@ -20,11 +20,11 @@ from logbraid.configure import configure_logging
 from logbraid.health import Stats, health
 from logbraid.integrations.stdlib import BraidHandler
 from logbraid.integrations.stdlib_takeover import (
-    foreign_loggers,
+    bypassing_loggers,
     known_loggers,
     writes_to_standard_stream,
 )
-from logbraid.integrations.structlog import BoundLogger
+from logbraid.integrations.structlog import BoundLogger, hand_over
 from logbraid.record import level_name, level_word
 from logbraid.settings import TABLE, Settings
 
@@ -98,8 +98,8 @@ def check() -> Report:
 
 
 def _structlog() -> Iterator[Finding]:
-    wrapper: Any = structlog.get_config()["wrapper_class"]
-    if wrapper is not BoundLogger:
+    config: Any = structlog.get_config()
+    if config["wrapper_class"] is not BoundLogger or config["processors"][:1] != [hand_over]:
         yield Finding(
             "structlog",
             "structlog.configure() was called after configure_logging(): its loggers bypass us "
@@ -108,7 +108,7 @@ def _structlog() -> Iterator[Finding]:
 
 
 def _stdlib() -> Iterator[Finding]:
-    for name, handlers in foreign_loggers().items():
+    for name, handlers in bypassing_loggers().items():
         kinds = ", ".join(type(handler).__name__ for handler in handlers)
         doubled = any(writes_to_standard_stream(handler) for handler in handlers)
         yield Finding(
@@ -118,7 +118,8 @@ def _stdlib() -> Iterator[Finding]:
         )
     for logger in known_loggers():
         if logger.name != "root" and not logger.propagate:
-            yield Finding("logging", f"{logger.name} does not propagate: we do not see its lines")
+            text = f"{logger.name} does not propagate: we see its lines from warning up, or none"
+            yield Finding("logging", text)
         if logger.disabled and logger.name.partition(".")[0] != "logbraid":
             yield Finding(
                 "logging",
@@ -225,10 +226,9 @@ def main(arguments: list[str]) -> int:
         sys.path.insert(0, "")
         try:
             importlib.import_module(arguments[1].partition(":")[0])
-        except ImportError as error:
-            sys.stderr.write(
-                f"cannot import {arguments[1]}: {error.name or type(error).__name__}\n"
-            )
+        except Exception as error:  # noqa: BLE001 - an application's; its text may hold a secret
+            reason = getattr(error, "name", None) or type(error).__name__
+            sys.stderr.write(f"cannot import {arguments[1]}: {reason}\n")
             return 2
     from logbraid.assembly import current  # noqa: PLC0415 - imports every part
 

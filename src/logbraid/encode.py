@@ -27,6 +27,8 @@ _OPTIONS: Final = (
     | orjson.OPT_PASSTHROUGH_DATETIME
 )
 _C1: Final = re.compile(rb"\xc2([\x80-\x9f])")
+_DEL: Final = 0x7F
+_C1_LEAD: Final = 0xC2
 _MENDED_DEPTH: Final = 64
 
 
@@ -59,16 +61,16 @@ def finish(line: bytes) -> bytes:
 
     These stand raw only inside JSON strings, where the escape means the same character.
     """
-    if b"\x7f" in line:
+    # ``in`` with a number is one memchr; with bytes it costs ten times as much
+    if _DEL in line:
         line = line.replace(b"\x7f", b"\\u007f")
     if line.isascii():
         return line
-    # Each test is one memchr or memmem; the expression runs over a line with a C2 byte only
-    if b"\xc2" in line:
+    if _C1_LEAD in line:
         line = _C1.sub(_escape_c1, line)
-    if b"\xe2\x80\xa8" in line:
+    if line.find(b"\xe2\x80\xa8") >= 0:
         line = line.replace(b"\xe2\x80\xa8", b"\\u2028")
-    if b"\xe2\x80\xa9" in line:
+    if line.find(b"\xe2\x80\xa9") >= 0:
         line = line.replace(b"\xe2\x80\xa9", b"\\u2029")
     return line
 

@@ -19,7 +19,7 @@ import orjson
 from logbraid.context import TracingContext, bound
 from logbraid.encode import finish
 from logbraid.health import health
-from logbraid.record import CONTEXT_ORDER, ENVELOPE, FAILURE, level_word
+from logbraid.record import CONTEXT_ORDER, ENVELOPE, FAILURE, LEVEL_WORDS, level_word
 from logbraid.texts import MAX_KEY_CHARS
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _UNORDINARY: Final = ENVELOPE | SPECIAL | frozenset((*CONTEXT_ORDER, *FAILURE))
 _MAX_CACHED: Final = 4096
 _MAX_LEAVES: Final = 100
 _MAX_NESTED: Final = 5
-_MAX_SCRUBBED_CHARS: Final = 100
+_MARKER_CHARS: Final = len("[REDACTED:]")
 _LOWEST: Final = -(2**63)
 _HIGHEST: Final = 2**63 - 1
 _NO_COUNTS: Final[dict[str, int]] = {}
@@ -61,6 +61,7 @@ class FastPath:
         self._idle: Callable[[], bool] = pipeline.layers_are_idle
         self._scrubber = pipeline.scrubber
         self._clean_texts = pipeline.scrubber.clean_texts
+        self._looks_clean = pipeline.scrubber.looks_clean
         self._text_is_clean = pipeline.scrubber.text_is_clean
         self._max_chars = settings.max_summary_chars
         self._max_event = min(1000, settings.max_summary_chars)
@@ -98,7 +99,8 @@ class FastPath:
             kind = type(value)
             if kind is str:
                 if value not in clean_texts and (
-                    len(value) > self._max_chars or not self._text_is_clean(value)
+                    len(value) > self._max_chars
+                    or not (self._looks_clean(value) or self._text_is_clean(value))
                 ):
                     return None
             elif kind is int:
@@ -119,7 +121,8 @@ class FastPath:
                 return None
             fields = self._scrubber.scrub_fields(fields, counts)
             if counts:
-                if longest > _MAX_SCRUBBED_CHARS:
+                grown = sum((len(kind) + _MARKER_CHARS) * number for kind, number in counts.items())
+                if longest + grown > self._max_chars:
                     return None  # markers may have made it longer than a summary may be
                 fields = {**fields, "scrubbed": counts}
         elif len(fields) > _MAX_LEAVES:
@@ -166,7 +169,7 @@ class FastPath:
 
     def _head(self, level: int, logger: str) -> bytes:
         name = self._pipeline.name(logger, {})
-        if name != (logger or "root"):
+        if name != (logger or "root") or level not in LEVEL_WORDS:
             return b""
         if len(self._heads) >= _MAX_CACHED:
             self._heads.clear()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import select
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -25,6 +26,9 @@ _PATIENCE_SECONDS: Final = 0.1
 
 # Cached at import: at interpreter shutdown a module's globals may already be gone.
 _write = os.write
+
+# Python was started without a standard error: descriptor 2 is, or will be, some other file.
+_HAS_STDERR: Final = sys.__stderr__ is not None
 
 
 def _no_counts() -> Mapping[str, int]:
@@ -216,6 +220,8 @@ def say(text: str) -> None:
     Goes to descriptor 2 itself: ``sys.stderr`` may be replaced, buffered or gone. Control
     characters are escaped, so that nobody's text forges a second line.
     """
+    if not _HAS_STDERR:
+        return
     safe = "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
     )

@@ -35,6 +35,24 @@ def foreign_loggers() -> dict[str, list[logging.Handler]]:
     return found
 
 
+def bypassing_loggers() -> dict[str, list[logging.Handler]]:
+    """Return the loggers with handlers whose output no one scrubs: not ``handlers.py``'s."""
+    found = {}
+    for name, handlers in foreign_loggers().items():
+        bypassing = [one for one in handlers if not (_is_made_here(one) or _is_formatted_here(one))]
+        if bypassing:
+            found[name] = bypassing
+    return found
+
+
+def _is_made_here(one: object) -> bool:
+    return any(kind.__module__.partition(".")[0] == "logbraid" for kind in type(one).__mro__)
+
+
+def _is_formatted_here(handler: logging.Handler) -> bool:
+    return _is_made_here(handler.formatter)
+
+
 def known_loggers() -> list[logging.Logger]:
     """Return root and every logger that exists."""
     root = logging.getLogger()
@@ -106,6 +124,11 @@ class Takeover:
         self._levels = LevelKeeper()
         self._class_method = logging.Logger.makeRecord
         logging.Logger.makeRecord = make_record  # type: ignore[method-assign]  # see make_record
+        # Warnings of loggers that someone muted would go to stderr by it, unscrubbed
+        self._last_resort = logging.lastResort
+        self._in_its_place = BraidHandler()
+        self._in_its_place.setLevel(logging.WARNING)
+        logging.lastResort = self._in_its_place
         self.check()
 
     def check(self) -> None:
@@ -118,7 +141,7 @@ class Takeover:
         self.apply()
         names = [
             f"{name} ({', '.join(type(handler).__name__ for handler in handlers)})"
-            for name, handlers in foreign_loggers().items()
+            for name, handlers in bypassing_loggers().items()
         ]
         if names:
             text = f"unscrubbed handlers: {'; '.join(names)}; what they write is not ours"
@@ -129,7 +152,7 @@ class Takeover:
         for handler in ours:
             logger.removeHandler(handler)
             self._removed.append((logger, handler))
-        if not logger.propagate and (ours or not logger.handlers):
+        if not logger.propagate and ours:
             logger.propagate = True
             self._propagated.append(logger)
 
@@ -152,6 +175,8 @@ class Takeover:
             if handler not in logger.handlers:
                 logger.addHandler(handler)
         self._levels.restore()
+        if logging.lastResort is self._in_its_place:
+            logging.lastResort = self._last_resort
         if logging.Logger.makeRecord is make_record:
             logging.Logger.makeRecord = self._class_method  # type: ignore[method-assign]  # as it was
 

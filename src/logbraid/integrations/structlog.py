@@ -214,7 +214,10 @@ class BoundLogger(BoundLoggerBase):
         except DropEvent:
             return
         write = getattr(self._logger, method, None)
-        if write is None:
+        if write is None:  # a chain that someone configured after us, and nobody to write its end
+            pipeline.active.emit(
+                _record(level, self._gate.name, event, args, self._context, fields)
+            )
             return
         if isinstance(told, tuple):
             write(*told[0], **told[1])

@@ -30,6 +30,52 @@ FOREIGN: Final = {
     "cle d acces": "api_key",
     "jeton": "token",
     "code secret": "password",
+    "phrase secrete": "seed_phrase",
+    "phrase de recuperation": "seed_phrase",
+    "phrase de passe": "password",
+    "frase secreta": "seed_phrase",
+    "frase semilla": "seed_phrase",
+    "frase de recuperacion": "seed_phrase",
+    "frase de recuperacao": "seed_phrase",
+    "frase di recupero": "seed_phrase",
+    "frase segreta": "seed_phrase",
+    "wiederherstellungsphrase": "seed_phrase",
+    "wiederherstellungsschlussel": "api_key",
+    "verschlusselungsschlussel": "encryption_key",
+    "signaturschlussel": "api_key",
+    "hauptschlussel": "api_key",
+    "geheimschlussel": "secret_key",
+    "cle de chiffrement": "encryption_key",
+    "cle de signature": "api_key",
+    "cle d authentification": "api_key",
+    "cle maitre": "api_key",
+    "clave de cifrado": "encryption_key",
+    "clave de encriptacion": "encryption_key",
+    "clave de firma": "api_key",
+    "clave maestra": "api_key",
+    "clave de usuario": "password",
+    "chave de criptografia": "encryption_key",
+    "chave de acesso secreta": "secret_key",
+    "chave mestra": "api_key",
+    "chave de assinatura": "api_key",
+    "chiave di crittografia": "encryption_key",
+    "chiave di cifratura": "encryption_key",
+    "chiave di firma": "api_key",
+    "chiave maestra": "api_key",
+    "ficha de acesso": "token",
+    "testigo de acceso": "token",
+    "gettone di accesso": "token",
+    "code confidentiel": "password",
+    "codigo secreto": "password",
+    "codigo de acceso": "password",
+    "codigo de acesso": "password",
+    "codice di accesso": "password",
+    "zugangscode": "password",
+    "zugriffscode": "password",
+    "anmeldetoken": "token",
+    "sitzungstoken": "token",
+    "authentifizierungstoken": "token",
+    "aktualisierungstoken": "token",
     "identifiants": "credential",
     "contrasena": "password",
     "contrasenia": "password",
@@ -111,3 +157,24 @@ FOREIGN_DESCRIPTORS: Final = frozenset(
         "strength changed reset url path hint"
     ).split()
 )
+
+SPOKEN_ABROAD: Final = (
+    "obligatoria obligatoire obligatoires obligatorios obbligatoria obbligatorio obrigatório "
+    "obrigatória requise requises requerido richiesta richiesto necesaria necesario necessaria "
+    "necessario nécessaire vacía vacia vacío vide vuota vuoto vazia vazio leer corta corto courte "
+    "court curta curto cortas débil debil faible debole fraca fraco schwach segura seguro sicher "
+    "sicura sicuro sûr forte fuerte stark caducada caducado expiré expirée expirada scaduta "
+    "scaduto abgelaufen geändert cambiada cambiado changé changée modifié modifiée modificada "
+    "modificata alterada alterado cambiata aggiornata actualizada atualizada réinitialisé "
+    "réinitialisée restablecida redefinida reimpostata zurückgesetzt incorrecto incorrect "
+    "incorrecte incorrects incorreto errata errato sbagliata sbagliato errada errado errónea "
+    "equivocada inválido invalido valida válida valide gültig ungültig correcta correcto correcte "
+    "corretta corretto korrekt richtig demasiado muy trop très troppo muito zu kurz lang nicht no "
+    "non pas não nunca jamais mai siempre toujours sempre immer doit deben devono müssen darf "
+    "kann puede peut può pode ist sind wird wurde war ha sido été stata stato foi muss sollte "
+    "debería devrait dovrebbe deveria erforderlich vergessen oubliée oublié olvidada olvidado "
+    "dimenticata esquecida bloqueada bloqueado bloqué bloquée bloccata gesperrt compromise "
+    "comprometida compromessa gehackt igual identique diferente différent diverso gleich "
+    "con avec com mit para pour per für de del della do da la le el lo il o a"
+).split()
+"""Words of messages about a password in other languages: what they say is no password."""

@@ -97,6 +97,7 @@ FORMATS: Final = (
     Format("google_key", ("AIza",), rf"{_URL}{{33,60}}+"),
     Format("google_token", ("ya29.",), r"[\w.-]{18,3000}+"),
     Format("google_token", ("1//0",), r"[\w-]{30,300}+"),
+    Format("google_code", ("4/0A", "4%2F0A"), rf"{_URL}{{20,200}}+"),
     Format("google_secret", ("GOCSPX-",), rf"{_URL}{{20,60}}+"),
     Format("huggingface_token", ("hf_", "api_org_"), rf"{_ALNUM}{{30,64}}+"),
     Format("npm_token", ("npm_",), rf"{_ALNUM}{{30,64}}+"),
@@ -114,6 +115,12 @@ FORMATS: Final = (
     Format("pinecone_key", ("pcsk_",), r"\w{30,120}+"),
     Format("supabase_key", ("sbp_", "sb_secret_"), r"[\w-]{20,80}+"),
     Format("vault_token", ("hvs.", "hvb.", "hvr."), rf"{_URL}{{20,300}}+"),
+    Format(
+        "vault_token",
+        ("s.",),
+        r"(?=[^A-Z]{0,23}[A-Z])(?=[^a-z]{0,23}[a-z])[A-Za-z0-9]{24}(?![\w.(])",
+        cut=False,
+    ),
     Format(
         "doppler_token",
         ("dp.pt.", "dp.st.", "dp.ct.", "dp.sa.", "dp.scim.", "dp.audit."),
@@ -142,6 +149,8 @@ FORMATS: Final = (
     Format("docker_token", ("dckr_pat_", "dckr_oat_"), rf"{_URL}{{20,60}}+"),
     Format("postman_key", ("PMAK-",), r"[0-9a-f-]{40,80}+"),
     Format("square_token", ("sq0atp-", "sq0csp-", "EAAAE", "EAAAl"), rf"{_URL}{{20,80}}+"),
+    Format("square_token", ("EAAA",), rf"{_URL}{{60}}(?![\w-])", cut=False),
+    Format("facebook_token", ("EAA",), rf"[A-Z]{_ALNUM}{{90,400}}+", cut=False),
     Format("facebook_token", ("EAAC", "EAAG", "EAAB", "EAAD"), rf"{_ALNUM}{{30,400}}+"),
     Format("alibaba_key", ("LTAI",), rf"{_ALNUM}{{12,26}}(?![A-Za-z0-9])"),
     Format("tencent_key", ("AKID",), rf"{_ALNUM}{{32,36}}(?![A-Za-z0-9])"),
@@ -194,6 +203,18 @@ FORMATS: Final = (
     Format("jfrog_key", ("AKCp",), rf"{_ALNUM}{{60,80}}+"),
     Format(
         "service_key",
+        tuple(
+            (
+                "cfat_ cfut_ cfk_ sqp_ sqa_ squ_ napi_ rnd_ rpa_ bb_live_ cal_live_ ATTA "
+                "n8n_api_ hcaik_ hcbik_ hcxik_ hcaic_ hcxlk_ dbtc_ dbtu_ rzp_live_ mdb_sa_sk_ "
+                "tr_prod_ tr_dev_"
+            ).split()
+        ),
+        rf"{_ALNUM}{{24,255}}+(?!_)",
+        cut=False,
+    ),
+    Format(
+        "service_key",
         (
             "stk_",
             "esecret_",
@@ -210,6 +231,30 @@ FORMATS: Final = (
             "sbx_",
             "np_live_",
             "oy2",
+            "tfp_",
+            "duffel_live_",
+            "duffel_test_",
+            "pylf_v1_",
+            "xaat-",
+            "xapt-",
+            "FLWSECK-",
+            "FLWSECK_TEST-",
+            "fio-u-",
+            "tk-us-",
+            "CLOJARS_",
+            "access-production-",
+            "ops_eyJ",
+            "wandb_v1_",
+            "APA91b",
+            "sk.eyJ",
+            "paddle_live_",
+            "pdl_live_",
+            "trigger_secret_",
+            "inngest_sk_",
+            "signkey-prod-",
+            "signkey-branch-",
+            "secret_live_",
+            "secret_test_",
         ),
         r"[\w-]{24,120}+",
         cut=False,

@@ -10,6 +10,7 @@ import re
 from typing import Final
 
 from logbraid.scrub import keys
+from logbraid.scrub.foreign import SPOKEN_ABROAD
 from logbraid.scrub.keys import Verdict
 
 MARK: Final = "[REDACTED:"
@@ -59,7 +60,7 @@ _STATUS_WORDS: Final = frozenset(
         "muss ist wurde nicht requis invalide doit est incorrecta requerida obligatorio "
         "debe es invalida deve obrigatoria incorreta expirado inválida"
     ).split()
-)
+) | frozenset(SPOKEN_ABROAD)
 _AUTH_WORDS: Final = frozenset(
     (
         "basic bearer digest oauth oauth1 oauth2 oidc saml jwt token tokens apikey "
@@ -188,7 +189,7 @@ def is_shaped(value: str) -> bool:
     if not _SHAPE.match(value) or _UUID.match(value) or is_path(value) or _LINK.match(value):
         return False
     if not (_HAS_DIGIT.search(value) and _HAS_LETTER.search(value)):
-        return len(value) >= 20 and _mixes_case(value)
+        return len(value) >= 20 and mixes_case(value)
     return not _DATE.match(value)
 
 
@@ -199,12 +200,13 @@ def is_random(value: str) -> bool:
     return (
         ":" not in value
         and "/" not in value[1:-1]
-        and _mixes_case(value)
+        and mixes_case(value)
         and (len(_HAS_DIGIT.findall(value)) >= 2)
     )
 
 
-def _mixes_case(value: str) -> bool:
+def mixes_case(value: str) -> bool:
+    """Tell whether *value* has large and small letters, and not only a large first one."""
     return value != value.lower() and value != value.upper() and value[1:] != value[1:].lower()
 
 
@@ -226,6 +228,8 @@ def is_code_call(value: str) -> bool:
 def is_secret(value: str, verdict: Verdict) -> bool:  # noqa: PLR0911 - one exit for each gate
     """Tell whether *value* under a name of that *verdict* is to be redacted whole."""
     gate = verdict.gate
+    if len(value) == 1:
+        return gate == keys.NUMBERS_TOO and verdict.kind == "password" and value not in _NO_LETTER
     if gate == keys.SLOT or is_placeholder(value):
         return False
     if gate == keys.SHAPED:
@@ -246,6 +250,10 @@ def is_secret(value: str, verdict: Verdict) -> bool:  # noqa: PLR0911 - one exit
     if kind == "auth" or (gate != keys.NUMBERS_TOO and is_auth_word(value)):
         return kind == "auth" and not is_auth_word(value) and not _LINK.match(value)
     return not (kind != "password" and _LINK.match(value) and "@" not in value)
+
+
+_NO_LETTER: Final = "*\u2022\u25cf#.xX_-\u2026?$%@<>()[]{}=:;,/\\|&!~`'\" \t\n0yYnNtTfF"
+"""A lone character that stands for nothing, or for yes and no."""
 
 
 def _is_code_number(value: str) -> bool:
@@ -312,7 +320,7 @@ def is_mixed(value: str) -> bool:
     if _HAS_DIGIT.search(value):
         return True
     return any(char in "!@#$%^&*?+~=" for char in value) or (
-        len(value) >= 16 and _mixes_case(value) and value.isalnum()
+        len(value) >= 16 and mixes_case(value) and value.isalnum()
     )
 
 

@@ -10,7 +10,14 @@ import binascii
 import re
 from typing import Final
 
-from logbraid.scrub.gates import is_auth_word, is_masked, is_path, is_placeholder, is_status
+from logbraid.scrub.gates import (
+    is_auth_word,
+    is_masked,
+    is_path,
+    is_placeholder,
+    is_random,
+    is_status,
+)
 from logbraid.scrub.spans import Span
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9_-]{1,30})(?:[ \t]{1,4}|\+|%20)(?=\S)")
@@ -117,4 +124,6 @@ def is_harmless_dsn(value: str) -> bool:
     """Tell whether a connection string without a secret in it may stay as it is."""
     if "=" in value and (";" in value or " " in value or value.count("=") == 1):
         return True
+    if is_random(value):
+        return False
     return bool(_SCHEMELESS.match(value)) or is_path(value)

@@ -213,7 +213,7 @@ def _ending(found: list[str], *, whole: bool) -> Verdict | None:  # noqa: PLR091
 def _alone_enough(found: list[str], *, whole: bool) -> bool:
     """Words that name a secret only as a whole name or only where nothing follows."""
     last = found[-1]
-    if last in {"pin", "csc", "social", "sas", "sig"}:
+    if last in {"pin", "csc", "social"}:
         return len(found) == 1 and whole
     if last in {"pass", "auth", "cookie", "cookies", "authentication", "jwt", "bearer"}:
         return whole

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from logbraid.record import Plain
-from logbraid.scrub import gates, keys, shell
+from logbraid.scrub import gates, keys, programs, shell
 from logbraid.scrub.embedded import LEVELS
 from logbraid.scrub.keys import Verdict
 from logbraid.scrub.spans import marker, without
@@ -56,7 +56,7 @@ def scrub_row(  # noqa: C901 - one guard for each of the ways two texts belong t
 ) -> list[Plain]:
     """Scrub a list of texts: a command line, or a name followed by its value."""
     texts: list[str] = [item for item in items if type(item) is str]
-    if options:
+    if options or texts[0].rpartition("/")[2] in programs.PLACES:
         for at, span in shell.argument_secrets(texts, walker.verdict):
             if now[at] is not items[at]:
                 continue

@@ -33,7 +33,8 @@ _PLIST: Final = re.compile(r"<key>([\w .-]{1,64})</key>\s{0,40}<string>([^<>]{1,
 
 
 _LOGIN: Final = re.compile(
-    r"(?:login|auth|authenticate|log_in|sign_in|signIn|logIn|set_auth|basic_auth|setAuth)\(\s{0,"
+    r"(?:login|auth|authenticate|log_in|sign_in|signIn|logIn|set_auth|basic_auth|setAuth|"
+    r"HTTPBasicAuth|HTTPDigestAuth|BasicAuth|HTTPProxyAuth|NTLMAuth|HttpNtlmAuth|SetBasicAuth)\(\s{0,"
     r"8}[\"'][^\"'\n]{0,128}[\"'],\s{0,8}[\"']([^\"'\n]{4,256})[\"']"
 )
 

@@ -28,6 +28,12 @@ _VALUE_AFTER: Final = re.compile(
     r"[\s,;]{0,16}(?:[\w:-]{1,24}=[\"'][^\"']{0,64}[\"'][\s,]{1,8}){0,3}"
     r"\\{0,7}[\"']?(?:value|val|Value|ParameterValue|data|content|v)\\{0,7}[\"']?\s{0,8}[:=]\s{0,8}"
 )
+_BARE_NAME: Final = re.compile(r"([A-Za-z_][\w.-]{1,63})(?=[ \t]{0,8}[\r\n,])")
+_SESSIONS: Final = re.compile(
+    r"(?i)(?:j?session_?id|phpsessid|asp\.net_sessionid|connect\.sid|aspsessionid\w{8}|cfid|"
+    r"[a-z]{2,16}_session|sessid|__session|sails\.sid|ci_session)\Z"
+)
+_LONG: Final = re.compile(r"[^\s\"',;&]{20}")
 _MULTIPART: Final = re.compile(
     r"[^\r\n]{0,128}(?:\r?\n[^\r\n]{1,128}){0,3}\r?\n\r?\n([^\r\n]{1,4096})"
 )
@@ -36,7 +42,17 @@ _NAMING: Final = frozenset(
     "ParameterName|Header".split("|")
 )
 _CODE: Final = Verdict("url_secret", keys.RANDOM)
+_SIGNATURE: Final = Verdict("signature", keys.SHAPED)
+_SESSION: Final = Verdict("cookie", keys.SHAPED)
+_LINK_NAMES: Final = frozenset(
+    "code key ticket samlart magic invite invitation confirmation otk nonce t k hash".split()
+)
 _BEFORE_SIGN: Final = " \t\"'\\])*`:=+?!~>"
+
+
+def _is_session(name: str) -> bool:
+    """Tell whether *name* is that of a web server's session cookie; ``session_id`` is an id."""
+    return name != "session_id" and len(name) < 32 and _SESSIONS.match(name) is not None
 
 
 class PairFinder(ValueReader):
@@ -85,6 +101,8 @@ class PairFinder(ValueReader):
             return verdict
         if name in _NAMING and self._named_value(at + 1):
             return None
+        if text[at] == "=" and _LONG.match(text, at + 1) and _is_session(name):
+            return _SESSION
         if (start and text[start - 1] in "(?&") or name == "input_value":
             return self._by_place(name, start)
         if _TAILS.search(name) or not text.isascii():
@@ -113,7 +131,9 @@ class PairFinder(ValueReader):
             return self.lookup(above.group(1)) if above is not None else None
         if text[start - 1] == "(":
             return self.lookup(text[max(0, start - 33) : start - 1].rstrip().rpartition(" ")[2])
-        return _CODE if name in {"code", "key", "ticket"} else None
+        if name in {"signature", "hmac", "Signature"}:
+            return _SIGNATURE
+        return _CODE if name in _LINK_NAMES else None
 
     def _named_value(self, at: int) -> bool:
         """Read ``name="password" value="x"``, where the name is itself a value."""
@@ -121,7 +141,7 @@ class PairFinder(ValueReader):
         at = after_blanks(text, at)
         quote = opening_quote(text, at)
         if quote is None:
-            return False
+            return self._bare_name(at)
         close = closing(text, quote.end(), len(quote.group(1)), quote.group(2), 128)
         if close < 0:
             return False
@@ -129,6 +149,17 @@ class PairFinder(ValueReader):
         if verdict is None or verdict.gate in (keys.SLOT, keys.CARD):
             return False
         self._value_of_named(at, close + len(quote.group()), verdict)
+        return True
+
+    def _bare_name(self, at: int) -> bool:
+        """Read YAML's ``name: DB_PASSWORD``, with the value on the next line."""
+        found = _BARE_NAME.match(self.text, at)
+        if found is None:
+            return False
+        verdict = self.lookup(found.group(1))
+        if verdict is None or verdict.gate in (keys.SLOT, keys.CARD):
+            return False
+        self._value_of_named(at, found.end(1), verdict)
         return True
 
     def _value_of_named(self, at: int, after: int, verdict: Verdict) -> None:

@@ -149,6 +149,9 @@ _DIRECT: Final = re.compile(r"[ \t]{1,3}(?=[\S])|[ \t]{0,3}[\r\n]{1,2}[ \t]{0,8}
 _VALUE: Final = re.compile(r"[^\s]{1,512}+")
 
 
+_GLUED: Final = re.compile(r"[A-Za-z]{2,32}[_-][A-Za-z]{2,32}\Z")
+
+
 _OPEN: Final = "\"'`\u201c\u2018\u00ab*"
 
 
@@ -290,6 +293,7 @@ def _is_told(value: str, strength: int, *, linked: bool, quoted: bool, last: boo
             or (quoted and " " not in value)
             or (quoted and len(value) < 40)
             or (last and value.isalpha() and len(value) >= 5)
+            or (last and _GLUED.match(value) is not None and gates.mixes_case(value))
         )
     return (mixed and len(value) >= 6) or (
         quoted and (mixed or len(value) >= 6) and " " not in value and False

@@ -34,11 +34,14 @@ _TUPLE: Final = re.compile(
     r"4}[)\]]"
 )
 _ARROW: Final = re.compile(r"[\"'][ ]{0,4}(?:->|=>|\u2192|to)[ ]{0,4}[\"']([^\"'\n]{1,1024})[\"']")
+_YAML_TAG: Final = re.compile(r"!{1,2}(?:str|binary|!?python/\w{1,12}|unsafe)[ \t]{1,4}")
 _PHP: Final = re.compile(r"string\(\d{1,5}\) ?(?=\")")
 _WORDS: Final = re.compile(r"[a-z]{2,12}(?: [a-z]{2,12}){1,23}[.]?(?=\s{0,4}(?:\n|\Z))")
 _TYPED: Final = re.compile(
     r"&?(?:'static )?[A-Za-z_][\w.\[\], |<>]{0,48}?[ ]?=[ ]?(?=[bruf]?[\"'`])"
 )
+_MORE_WORDS: Final = re.compile(r",? [a-z]{2,16}(?![\w=:])")
+_SHORTEST_PIN: Final = 4
 _MAX_CONTAINER: Final = 8192
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z_]{0,63}\Z")
 
@@ -89,6 +92,9 @@ class ValueReader:
         while first < len(text) and text[first] in "=:>~*" and first - at < 4:
             first += 1
         first = after_blanks(text, first)
+        tag = _YAML_TAG.match(text, first)
+        if tag is not None:
+            first = tag.end()
         if sign == ":" and text.startswith("//", first):
             return at + 1
         if sign == ":" and text.startswith(("|", ">"), first):
@@ -156,6 +162,8 @@ class ValueReader:
     def _quoted(self, quote: re.Match[str], verdict: Verdict) -> int:
         first = quote.end()
         close = closing(self.text, first, len(quote.group(1)), quote.group(2), len(self.text))
+        if close == first and self.text.startswith(":", close + len(quote.group(2))):
+            return close + 2  # if password == '': the name is not asked again
         if close < 0:
             close = len(self.text)
         self.redact(first, close, verdict, quoted=True)
@@ -229,10 +237,23 @@ class ValueReader:
         if text.startswith(" / ", end):
             second = _BARE.match(text, end + 3)
             end = second.end() if second is not None else end
-        if self._is_code(name, at, first, end, found.end()):
+        if end - first < 2 or self._is_code(name, at, first, end, found.end()):
+            return end
+        if text[at] == ":" and self._is_said(name, at, first, end, verdict):
             return end
         self.redact(first, end, verdict, quoted=False)
         return end
+
+    def _is_said(self, name: str, at: int, first: int, end: int, verdict: Verdict) -> bool:
+        """Tell whether a sentence goes on after the colon: ``the secret: nobody knew``."""
+        text = self.text
+        if name == "PASS" and at + 1 < first:
+            return True  # the verdict of a test
+        if verdict.kind == "pin":
+            return end - first < _SHORTEST_PIN and text[first:end].isdigit()
+        if verdict.kind != "secret" or not text[first:end].isalpha():
+            return False
+        return text[first:end].islower() and _MORE_WORDS.match(text, end) is not None
 
     def _is_code(self, name: str, at: int, first: int, end: int, token_end: int) -> bool:
         """Tell whether what stands there is a program's or a message's word, not a value."""

@@ -16,7 +16,6 @@ from logbraid.record import Plain
 from logbraid.scrub import neighbours, values
 from logbraid.scrub.embedded import LEVELS
 from logbraid.scrub.keys import NameRules
-from logbraid.scrub.text import TextScanner
 from logbraid.scrub.tree import Walker
 from logbraid.settings import ScrubRules
 
@@ -27,24 +26,27 @@ class Scrubber:
     """Redacts the secrets of records. Safe in any number of threads; made once, used always.
 
     ``plain_names`` and ``clean_texts`` are what was found harmless so far; whoever is in a hurry
-    reads them. Both are bounded and emptied when full. *window* is how much of a text callers
+    reads them. Both are bounded and emptied when full. ``looks_clean`` adds to them: ``False``
+    means unknown, and ``text_is_clean`` knows. *window* is how much of a text callers
     hand over at most; longer texts are scanned whole all the same.
     """
 
     def __init__(self, rules: ScrubRules = ScrubRules(), *, window: int = 2512) -> None:  # noqa: B008 - frozen
         self.window = window
-        self._walker = Walker(NameRules(rules.extra_keys, rules.safe_keys))
         patterns = {
             kind: re.compile(pattern) if isinstance(pattern, str) else pattern
             for kind, pattern in rules.patterns.items()
         }
-        self._walker.scanner = TextScanner(
-            self._walker.verdict, patterns, personal_data=rules.personal_data
+        self._walker = Walker(
+            NameRules(rules.extra_keys, rules.safe_keys),
+            patterns,
+            personal_data=rules.personal_data,
         )
         self.plain_names = self._walker.plain_names
         self.clean_texts = self._walker.clean_texts
         self.name_is_plain = self._walker.name_is_plain
         self.text_is_clean = self._walker.text_is_clean
+        self.looks_clean = self._walker.looks_clean
 
     def scrub_text(self, text: str, counts: dict[str, int]) -> str:
         """Return *text* without its secrets, the same object if it has none. Never raises."""

@@ -175,6 +175,8 @@ def _by_place(
     items: list[str], at: int, name: str, lookup: Lookup, found: list[tuple[int, Span]]
 ) -> None:
     """Find a secret that stands at a known place after words: ``rabbitmqctl add_user bob x``."""
+    if name == "net" and items[at + 1 : at + 2] == ["use"]:
+        _share(items, at + 2, found)
     for place in programs.PLACES.get(name, ()):
         words = [one for one in items[at + 1 :] if one[:1] != "-"]
         if tuple(words[: len(place.words)]) != place.words or len(words) <= place.at:
@@ -187,6 +189,17 @@ def _by_place(
         if not gates.is_masked(value):
             where = items.index(value, at + 1)
             found.append((where, Span(0, len(value), "password")))
+
+
+def _share(items: list[str], at: int, found: list[tuple[int, Span]]) -> None:
+    """Find the password of ``net use Z: \\\\server\\share x /user:bob``: the bare word after the share."""
+    shared = False
+    for place, item in enumerate(items[at:], at):
+        if item.startswith("\\"):
+            shared = True
+        elif shared and item[:1] not in "/-*" and not gates.is_masked(item):
+            found.append((place, Span(0, len(item), "password")))
+            return
 
 
 def _argument(
@@ -250,6 +263,8 @@ def _flagged(  # noqa: PLR0911 - cheap exits first
 
 def password_of(value: str, start: int) -> Span | None:
     """Return where the password stands in ``user:password`` or ``user%password``."""
+    if gates.MARK in value:
+        return None
     for sign in ":%,":
         at = value.find(sign)
         if at >= 0:

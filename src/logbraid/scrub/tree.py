@@ -6,11 +6,14 @@ looked at in ``neighbours.py``.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Final
 
 from logbraid.record import Plain
 from logbraid.scrub import cards, embedded, gates, inside, keys, neighbours
 from logbraid.scrub.embedded import LEVELS
+from logbraid.scrub.glance import looking, never
 from logbraid.scrub.keys import NameRules, Verdict
 from logbraid.scrub.spans import Span, marker, without
 from logbraid.scrub.text import TextScanner
@@ -24,14 +27,19 @@ _MAX_NAME: Final = 128
 class Walker:
     """Walks trees with the rules of one Scrubber and remembers what it found clean."""
 
-    __slots__ = ("_names", "_verdicts", "clean_texts", "plain_names", "scanner")
+    __slots__ = ("_names", "_verdicts", "clean_texts", "looks_clean", "plain_names", "scanner")
 
-    def __init__(self, names: NameRules) -> None:
+    def __init__(
+        self, names: NameRules, patterns: Mapping[str, re.Pattern[str]], *, personal_data: bool
+    ) -> None:
         self.plain_names: dict[str, bool] = {}
         self.clean_texts: set[str] = set()
         self._verdicts: dict[str, Verdict | None] = {}
         self._names = names
-        self.scanner: TextScanner
+        self.scanner = TextScanner(self.verdict, patterns, personal_data=personal_data)
+        # What is proven clean by the built-in rules may not be so by rules of the user
+        is_own = personal_data or bool(patterns)
+        self.looks_clean = never if is_own else looking(self.clean_texts, _MAX_TEXTS)
 
     def verdict(self, name: str) -> Verdict | None:
         """Return what *name* says of its value, from the cache if it was asked before."""
@@ -61,14 +69,15 @@ class Walker:
         return plain
 
     def text_is_clean(self, text: str) -> bool:
-        """Tell whether ``scrub_text`` leaves *text* as it is."""
-        if text in self.clean_texts:
-            return True
-        return self.scan(text, {}, LEVELS) is text
+        """Tell whether ``scrub_text`` leaves *text* as it is. Never raises."""
+        try:
+            return self.scan(text, {}, LEVELS) is text
+        except Exception:  # noqa: BLE001 - fails closed: ``scrub_text`` meets it again and tells
+            return False
 
     def scan(self, text: str, counts: dict[str, int], levels: int) -> str:
         """Return *text* without its secrets, looking into JSON for so many *levels*."""
-        if text in self.clean_texts:
+        if text in self.clean_texts or self.looks_clean(text):
             return text
         if len(text) < 4:
             return text

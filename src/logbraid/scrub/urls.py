@@ -6,11 +6,13 @@ import re
 from typing import Final
 
 from logbraid.scrub.gates import is_placeholder, is_shaped
+from logbraid.scrub.hosts import find_links, find_logins
 from logbraid.scrub.spans import Span
 
 _AUTHORITY_END: Final = re.compile(r"[^\s\"'<>`,;|(){}\\]{1,2048}")
 _SCHEME_CHARS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+.-"
 _PORT_FIRST: Final = re.compile(r"\d{1,5}(?:[/?#]|\Z)")
+_NO_PORT: Final = re.compile(r":(?!\d{1,5}(?:\Z|[/?#]))")
 _GO_DSN: Final = re.compile(r"@(?:tcp|tcp6|unix|udp)\(")
 _ORACLE: Final = re.compile(
     r"(?:jdbc:oracle:\w{2,4}:|sqlplus +(?:-\w+ +)*|expdp +|impdp +|sqlldr +)[\w$#]{1,"
@@ -50,6 +52,7 @@ def find_userinfo(text: str, spans: list[Span]) -> None:
 
 def find_other_userinfo(text: str, spans: list[Span]) -> None:
     """Add the passwords of Go's ``user:password@tcp(host)`` and Oracle's ``user/password@host``."""
+    find_logins(text, spans)
     if "(" in text:
         for found in _GO_DSN.finditer(text):
             _before(text, found.start(), spans)
@@ -71,8 +74,10 @@ def _one(text: str, first: int, end: int, spans: list[Span]) -> int:
         colon = authority.find(":")
         if not 0 <= colon < sign or _PORT_FIRST.match(authority, colon + 1):
             return first
-        if "/" in authority[:colon] or "?" in authority[:sign]:
+        if "/" in authority[:colon] or "?" in authority[:colon]:
             return first
+    elif _NO_PORT.search(authority, sign + 1, stop) and authority.rfind("@") > stop:
+        sign = authority.rfind("@")  # what looked like a host was the rest of the password
     user, separator, password = authority[:sign].partition(":")
     if separator and password and password not in {"x-oauth-basic", "x"}:
         if not is_placeholder(password) or _plain_but_real(password):
@@ -124,6 +129,7 @@ def _before(text: str, sign: int, spans: list[Span]) -> None:
 
 def find_webhooks(text: str, spans: list[Span]) -> None:
     """Add the secret paths of webhook addresses: who knows one can post there."""
+    find_links(text, spans)
     for kind, host, path in _HOOKS:
         at = text.find(host)
         while at >= 0:

@@ -15,10 +15,11 @@ from logbraid.scrub.spans import Span
 _LEFT: Final = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt])|(?<=%[0-9A-F][0-9A-F]))"
 _HEADS: Final = sorted({head for row in FORMATS for head in row.heads}, key=len, reverse=True)
 _HEAD: Final = re.compile(_LEFT + "(?:" + "|".join(map(re.escape, _HEADS)) + ")")
-_STARTS: Final = frozenset(re.split(r"[^A-Za-z0-9]", head)[0][:3].encode() for head in _HEADS) | {
+STARTS: Final = frozenset(re.split(r"[^A-Za-z0-9]", head)[0][:3].encode() for head in _HEADS) | {
     b"1",
-    *(b"SK%c" % digit for digit in b"0123456789abcdef"),
+    *(b"%s%c" % (lead, digit) for lead in (b"SK", b"AC") for digit in b"0123456789abcdef"),
 }
+"""Up to three letters and digits with which a format's head begins."""
 _SEPARATORS: Final = bytes(c if chr(c).isalnum() and c < 128 else 32 for c in range(256))
 _CUT_LEFT: Final = 4
 """So many characters after a head suffice at the end of a text that was cut."""
@@ -54,12 +55,23 @@ _LETTER: Final = re.compile(r"[A-Za-z]")
 _PART: Final = re.compile(r"[A-Za-z0-9_-]*+")
 _TELEGRAM: Final = re.compile(r"AA[\w-]{31,35}+")
 _DISCORD: Final = re.compile(
-    r"(?<![\w.-])[MNO][A-Za-z0-9_-]{22,27}\.[\w-]{6}\.[\w-]{27,44}+(?![\w.-])"
+    r"(?<![\w.-])[MNO][A-Za-z0-9_-]{22,27}\.[\w-]{6}\.[\w-]{27,44}+(?!\w|[.-]\w)"
 )
 _MAILCHIMP: Final = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}-us\d{1,2}(?!\w)")
 _AZURE_SECRET: Final = re.compile(r"(?<![\w~.-])[\w~.-]{3}\dQ~[\w~.-]{31,34}+")
 
 
+_ACCOUNT: Final = re.compile(r"AC[0-9a-f]{32}(?![0-9A-Za-z])")
+_NEAR: Final = 100
+"""So far from the name of an account its secret may stand."""
+_FEWEST_CHARS: Final = 4
+_AWS_SECRET: Final = re.compile(r"(?<![A-Za-z0-9/+=])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])")
+_BESIDE: Final = {
+    "aws_access_key": (_AWS_SECRET, "aws_secret_key"),
+    "twilio_key": (re.compile(r"(?<!\w)(?!AC|SK)[A-Za-z0-9]{32}(?!\w)"), "twilio_token"),
+    "twilio_account": (re.compile(r"(?<!\w)[0-9a-f]{32}(?!\w)"), "twilio_token"),
+}
+"""What names an account, the secret that stands beside it, and its kind."""
 _SIGNED: Final = (
     (b".", _DISCORD, "discord_token"),
     (b"-us", _MAILCHIMP, "mailchimp_key"),
@@ -68,24 +80,16 @@ _SIGNED: Final = (
 """Formats without a head: the sign that each holds, its pattern, its kind."""
 
 
-def may_hold(run: bytes) -> bool:
-    """Tell whether *run* has the head or the sign of a format; only then it is worth a search."""
-    pieces = run.translate(_SEPARATORS).split()
-    return (
-        not _STARTS.isdisjoint([piece[:3] for piece in pieces])
-        or run.count(b".") > 1
-        or (b"-us" in run or b"Q~" in run)
-    )
-
-
 def find_in_run(text: str, raw: bytes, start: int, end: int, spans: list[Span]) -> None:
     """Add to *spans* the secrets in the run of token characters from *start* to *end*."""
     run = raw[start:end]
     pieces = run.translate(_SEPARATORS).split()
-    if not _STARTS.isdisjoint([piece[:3] for piece in pieces]) or b"\\" in run or b"%" in run:
+    if not STARTS.isdisjoint([piece[:3] for piece in pieces]) or b"\\" in run or b"%" in run:
         _find_heads(text, start, end, spans)
-    if end - start < 36:
+    if end - start < 34:
         return
+    if run.startswith(b"AC") and _ACCOUNT.match(text, start) is not None:
+        _find_beside(text, start, start + 34, "twilio_account", spans)
     for sign, pattern, kind in _SIGNED:
         if sign in run:
             spans.extend(
@@ -116,9 +120,27 @@ def _find_heads(text: str, start: int, end: int, spans: list[Span]) -> None:
             if found is None:
                 continue
             at = found.end()
-            if sure or _is_mixed(text[first + len(name) : at]):
+            body = text[first + len(name) : at]
+            if len(set(body)) < _FEWEST_CHARS:
+                continue  # ghp_xxxxxxxx: a picture of a token
+            if sure or _is_mixed(body):
                 spans.append(Span(first, at, kind))
+                if kind in _BESIDE:
+                    _find_beside(text, first, at, kind, spans)
                 break
+
+
+def _find_beside(text: str, first: int, end: int, kind: str, spans: list[Span]) -> None:
+    """Add the secret that is written beside the name of its account."""
+    pattern, of = _BESIDE[kind]
+    for start, stop in ((end, end + _NEAR), (max(0, first - _NEAR), first)):
+        for found in pattern.finditer(text, start, stop):
+            body = found.group()
+            if of == "aws_secret_key" and (body.upper() == body or body.lower() == body):
+                continue
+            if _is_mixed(body):
+                spans.append(Span(found.start(), found.end(), of))
+                return
 
 
 def _is_mixed(body: str) -> bool:

@@ -1,0 +1,148 @@
+"""``check()`` and ``python -m logbraid check``: what bypasses us, and where settings came from."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+import logbraid
+from logbraid.doctor import main
+from logbraid.settings import TABLE
+
+
+def problems_about(word: str) -> list[str]:
+    return [text for text in logbraid.check().problems if word in text]
+
+
+def test_without_a_configuration_that_is_the_problem() -> None:
+    report = logbraid.check()
+    assert not report
+    assert not report.is_configured
+    assert "call logbraid.configure_logging()" in str(report)
+
+
+def test_every_setting_is_told_with_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOG_SERVICE", "shop")
+    with logbraid.configure_logging(level="debug"):
+        report = logbraid.check()
+    assert set(report.settings) == {row.name for row in TABLE}
+    assert report.sources["level"] == "argument"
+    assert report.sources["service"] == "LOG_SERVICE"
+    assert report.sources["env"] == "default"
+    assert "service" in str(report)
+
+
+def test_values_that_may_be_secret_are_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with logbraid.configure_logging(
+        fields={"note": "hunter2secret"},
+        scrub=logbraid.ScrubRules(patterns={"own": "hunter2secret"}),
+        context_providers=[{"password": "hunter2secret"}],
+    ):
+        assert "hunter2secret" not in str(logbraid.check())
+
+
+def test_a_handler_that_writes_past_us_is_a_problem() -> None:
+    own = logging.getLogger("doctor.own")
+    own.addHandler(logging.StreamHandler(StringIO()))
+    try:
+        with logbraid.configure_logging():
+            assert problems_about("doctor.own has handlers of its own (StreamHandler)")
+    finally:
+        own.handlers.clear()
+
+
+def test_a_null_handler_is_no_problem() -> None:
+    own = logging.getLogger("doctor.null")
+    own.addHandler(logging.NullHandler())
+    try:
+        with logbraid.configure_logging():
+            assert problems_about("doctor.null") == []
+    finally:
+        own.handlers.clear()
+
+
+def test_dropped_lines_are_told_with_their_reason() -> None:
+    with logbraid.configure_logging():
+        logbraid.health.health.drop("disk_full", lines=3)
+        assert problems_about("3 lines dropped: disk_full")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_files_that_others_may_read_or_write_are_told(tmp_path: Path) -> None:
+    with logbraid.configure_logging(output="files", log_dir=tmp_path, tenant="acme"):
+        logbraid.get_logger("d").info("e")
+        (file,) = (tmp_path / "acme").glob("*.jsonl")
+        tmp_path.chmod(0o700)
+        assert problems_about(str(tmp_path)) == []
+        file.chmod(0o644)
+        assert problems_about("may be read by others (mode 0644)")
+        file.chmod(0o666)
+        assert problems_about("may be written by others (mode 0666)")
+
+
+def run(
+    *arguments: str, directory: Path | None = None, **more: str
+) -> subprocess.CompletedProcess[str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "-m", "logbraid", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        cwd=directory,
+        env={**kept, **more},
+    )
+
+
+def test_the_command_tells_what_the_environment_makes(tmp_path: Path) -> None:
+    done = run("check", directory=tmp_path, LOG_LEVEL="debug")
+    assert done.returncode == 0
+    assert "ok  nothing bypasses logbraid" in done.stdout
+    assert "(LOG_LEVEL)" in done.stdout
+    assert done.stderr == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_tells_of_a_wrong_variable_and_exits_with_1(tmp_path: Path) -> None:
+    done = run("check", directory=tmp_path, LOG_LEVEL="loud")
+    assert done.returncode == 1
+    assert "!!  environment: LOG_LEVEL is 'loud'" in done.stdout
+
+
+def test_the_command_imports_the_application_first(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(
+        "import logging, logbraid\n"
+        "logbraid.configure_logging(service='mine')\n"
+        "logging.getLogger('past').addHandler(logging.FileHandler('past.log'))\n"
+    )
+    done = run("check", "app:app", directory=tmp_path)
+    assert done.returncode == 1
+    assert "!!  logging: past has handlers of its own (FileHandler)" in done.stdout
+    assert "mine  (argument)" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [((), 2), (("nonsense",), 2), (("check", "no_such_module_here"), 2), (("--help",), 0)],
+)
+def test_the_command_s_words_and_codes(
+    arguments: tuple[str, ...], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(list(arguments)) == code
+    told = capsys.readouterr()
+    assert "python -m logbraid check" in told.out + told.err or "cannot import" in told.err
+
+
+def test_an_application_that_fails_at_import_is_told_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("raise RuntimeError('password=hunter2secret')\n")
+    done = run("check", "app", directory=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "hunter2secret" not in done.stderr + done.stdout

@@ -1,0 +1,152 @@
+"""The glance at short texts never says clean where the whole search finds something."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from logbraid.scrub import Scrubber
+from logbraid.scrub.formats import FORMATS
+from logbraid.scrub.glance import MAX_CHARS, STEMS, looking
+from logbraid.scrub.keys import NameRules
+from logbraid.scrub.text import TextScanner
+from logbraid.scrub.tree import Walker
+from logbraid.settings import ScrubRules
+
+SCANNER = TextScanner(NameRules(), {}, personal_data=False)
+WALKER = Walker(NameRules(), {}, personal_data=False)
+
+HEADS = sorted({head for row in FORMATS for head in row.heads})
+words = st.sampled_from(
+    (
+        "password passwd passphrase passcode pass pwd pw pin otp cvv ssn code key keys token "
+        "secret credential credentials api access secret_key private bearer Bearer basic Basic "
+        "Token mot de passe mdp senha kennwort wachtwoord my the our is was were set to from now "
+        "reset changed as equals should be config auth authtoken login user admin root db prod "
+        "curl mysql psql redis-cli sshpass setx setenv export env htpasswd net use vault snyk "
+        "rabbitmqctl add_user insert into values select set identified by card amex number note "
+        "order customer status ok failed verification security AWS_SECRET_ACCESS_KEY DB_PASSWORD "
+        "null None true redacted xxxx **** SKILL ACCOUNT cal call"
+    ).split()
+)
+values = st.sampled_from(
+    (
+        "hunter2secret Tr0ub4dor&3 k3y9f8a7b6c5d4e3f2 1234 4821 123456 4111111111111111 "
+        "378282246310005 4111-1111-1111-1111 4111/1111/1111/1111 eyJhbGciOiJIUzI1NiJ9 "
+        "eyJzdWIiOiIxMjM0NTY3ODkwIn0 dXNlcjpodW50ZXIyc2VjcmV0 user:pass1word "
+        "postgres://u:hunter2secret@db/app 10.0.0.1 https://x.example/?token=abcdef012345 "
+        "a3f8e1b2c4d5968778695a4b3c2d1e0f 3fa85f64-5717-4562-b3fc-2c963f66afa6 2024-01-02 v2.3.4 "
+        "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY Zx8Qw3Er5Ty7Ui9Op1As2Df4Gh6Jk8LzXcVbNmQ "
+        "-p -u --password --token -phunter2secret -----BEGIN"
+    ).split()
+)
+signs = st.one_of(
+    st.just(" "),
+    st.sampled_from("=:-/_.,;\n\t\"'\\&|<>@()[]{}~+#`!?*$%\x00\x0b\x1c\x7f\u00e9\uff1a\u200b"),
+    st.sampled_from([": ", "--", " -", "%3D", "%22", "&quot;", "\\n", "-----"]),
+)
+bodies = st.one_of(
+    st.text("0123456789abcdef", min_size=4, max_size=44),
+    st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.~+/", max_size=48),
+    st.text("0123456789 -/", min_size=12, max_size=24),
+)
+credentials = st.builds(str.__add__, st.sampled_from(HEADS), bodies)
+fragments = st.one_of(
+    words, words, values, signs, signs, bodies, credentials, st.text(max_size=6), st.just(" is ")
+)
+woven = st.lists(fragments, min_size=1, max_size=9).map(lambda parts: "".join(parts)[:260])
+spoken = st.lists(st.one_of(words, words, values, credentials), min_size=1, max_size=7).map(
+    " ".join
+)
+
+
+@settings(max_examples=1500)
+@given(st.one_of(woven, spoken))
+@example("")
+@example("-p hunter2secret")
+@example("the pin is 4821")
+@example("call_a3f8e1b2c4d5968778695a4b3c2d1e0f")
+@example("AC" + "0123456789abcdef" * 2 + " fedcba98765432100123456789abcdef")
+def test_what_looks_clean_is_clean(text: str) -> None:
+    if looking(set(), 8)(text):
+        assert SCANNER.spans(text) == []
+        assert Walker(NameRules(), {}, personal_data=False).scanner.scrub(text, {}) is text
+
+
+@settings(max_examples=500)
+@given(st.one_of(woven, spoken))
+def test_clean_texts_are_exactly_those_that_scrubbing_leaves_alone(text: str) -> None:
+    scrubber = Scrubber()
+    is_clean = scrubber.text_is_clean(text)
+    assert is_clean == (Scrubber().scrub_text(text, {}) == text)
+    assert is_clean == scrubber.text_is_clean(text), "and a second look says the same"
+
+
+@given(credentials)
+def test_no_credential_looks_clean(text: str) -> None:
+    for told in (text, f"x {text}", f"({text})"):
+        assert not looking(set(), 8)(told) or SCANNER.spans(told) == []
+
+
+@pytest.mark.parametrize("stem", STEMS.split("|"))
+def test_a_stem_beside_a_digit_is_left_to_the_whole_search(stem: str) -> None:
+    looks_clean = looking(set(), 8)
+    assert not looks_clean(f"x{stem}y 17")
+    assert not looks_clean(f"17 x{stem.upper()}y")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ok",
+        "get_customer_orders",
+        "a3f8e1b2c4d5968778695a4b3c2d1e0f",
+        "3fa85f64-5717-4562-b3fc-2c963f66afa6",
+        "the note a3f8e1b2c4d5968778695a4b3c2d1e0f",
+        "call_a3f8e1b2c4d5968778695a4b",
+        "/api/v1/orders/1234",
+        "The customer asked for it on Monday, and the agent said no.",
+    ],
+)
+def test_everyday_texts_look_clean(text: str) -> None:
+    assert looking(set(), 8)(text)
+
+
+def test_ids_do_not_flush_what_comes_again() -> None:
+    seen: set[str] = set()
+    looks_clean = looking(seen, 8)
+    looks_clean("get_orders")
+    for number in range(100):
+        looks_clean(f"a3f8e1b2c4d5968778695a4b{number}")
+    assert seen == {"get_orders"}
+
+
+def test_memory_is_bounded() -> None:
+    seen: set[str] = set()
+    looks_clean = looking(seen, 8)
+    for number in range(100):
+        looks_clean(f"word{number}")
+    assert len(seen) <= 8
+
+
+def test_long_texts_and_texts_beyond_ascii_are_left_to_the_whole_search() -> None:
+    looks_clean = looking(set(), 8)
+    assert looks_clean("x" * MAX_CHARS)
+    assert not looks_clean("x" * (MAX_CHARS + 1))
+    assert not looks_clean("größe")
+
+
+def test_rules_of_the_user_close_the_shortcut() -> None:
+    scrubber = Scrubber(ScrubRules(patterns={"order": r"ord-\d+"}))
+    assert not scrubber.looks_clean("ord-17")
+    assert not scrubber.text_is_clean("ord-17")
+
+
+def test_a_search_that_fails_says_not_clean() -> None:
+    def broken(*_: object) -> str:
+        raise RuntimeError
+
+    scrubber = Scrubber()
+    scrubber._walker.scanner.scrub = broken  # type: ignore[method-assign]
+    assert not scrubber.text_is_clean("password: x")
