@@ -15,10 +15,9 @@ import logbraid
 
 HOUSE = Path(logbraid.__file__).parent
 ROWS = """
-    record errors clock ids parsing texts
+    record errors clock ids parsing
     drive context level settings health process inside level_file
-    scrub truncate encode shrink quick normalise walk shown stored tenant merge failure \
-        identity userland
+    plain scrub truncate shrink encode tenant merge failure identity userland
     sinks
     pipeline fastpath
     integrations processors handlers

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logbraid.encode import encode_line, finish
-from logbraid.normalise import Normaliser
+from logbraid.plain.normalise import Normaliser
 from logbraid.truncate import truncate_fields
 
 BUDGET = 15_360

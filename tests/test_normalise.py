@@ -34,7 +34,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.local import LocalProxy
 
-from logbraid.normalise import LOOK_AHEAD, Normaliser
+from logbraid.plain.normalise import LOOK_AHEAD, Normaliser
 
 PLAIN_KINDS = (dict, list, str, int, float, bool, type(None))
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logbraid.normalise import LOOK_AHEAD, Normaliser
+from logbraid.plain.normalise import LOOK_AHEAD, Normaliser
 from logbraid.truncate import cut, join_window, truncate_fields, window_text
 
 SECRET = "sk-ant-api03-" + "canary" * 20

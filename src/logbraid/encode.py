@@ -15,10 +15,10 @@ from typing import Any, Final
 
 import orjson
 
-from logbraid.quick import INT_MAX, INT_MIN
+from logbraid.plain.quick import INT_MAX, INT_MIN
+from logbraid.plain.texts import DEEPER, class_name, clean, int_text, unique_name
 from logbraid.record import Plain
 from logbraid.shrink import MIN_NOTES, shrink, thinned
-from logbraid.texts import DEEPER, class_name, clean, int_text, unique_name
 
 _OPTIONS: Final = (
     orjson.OPT_APPEND_NEWLINE

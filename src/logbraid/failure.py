@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable
 from typing import Final
 
-from logbraid.texts import LOOK_AHEAD, clean
+from logbraid.plain.texts import LOOK_AHEAD, clean
 from logbraid.truncate import cut, join_window, window_text
 
 _MAX_FRAMES: Final = 200

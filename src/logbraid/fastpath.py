@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
+from logbraid.clock import NANOSECONDS, THREE
 from logbraid.context import TracingContext, bound
 from logbraid.encode import finish
 from logbraid.health import health
+from logbraid.plain.texts import LOOK_AHEAD, MAX_KEY_CHARS, clean
 from logbraid.record import CONTEXT_ORDER, ENVELOPE, FAILURE, LEVEL_WORDS, level_word
-from logbraid.texts import MAX_KEY_CHARS
+from logbraid.truncate import cut
 
 if TYPE_CHECKING:
     from logbraid.pipeline import Pipeline
@@ -37,6 +39,9 @@ _LOWEST: Final = -(2**63)
 _HIGHEST: Final = 2**63 - 1
 _NO_COUNTS: Final[dict[str, int]] = {}
 _NUL: Final = b"\\u0000"
+_MARK: Final = b"[REDACTED:"
+_BACKSLASH: Final = ord("\\")
+_DEL: Final = 0x7F
 
 
 class _Image(NamedTuple):
@@ -58,6 +63,7 @@ class FastPath:
         self._is_open = not (settings.processors or settings.callsite)
         self._clock = settings.clock
         self._stamp = pipeline.stamper.stamp
+        self._second = (-1, b"", "")
         self._idle: Callable[[], bool] = pipeline.layers_are_idle
         self._scrubber = pipeline.scrubber
         self._clean_texts = pipeline.scrubber.clean_texts
@@ -92,62 +98,114 @@ class FastPath:
                 return None
 
         ordinary, clean_texts = self._ordinary, self._clean_texts
-        nested = False
+        nested: dict[str, Any] | None = None
+        long: dict[str, str] | None = None
         for name, value in fields.items():
             if not ordinary.get(name) and not self._is_ordinary(name):
                 return None
             kind = type(value)
             if kind is str:
-                if value not in clean_texts and (
-                    len(value) > self._max_chars
-                    or not (self._looks_clean(value) or self._text_is_clean(value))
-                ):
+                if value in clean_texts:
+                    continue
+                if len(value) > self._max_chars:
+                    long = {} if long is None else long
+                    long[name] = value
+                elif not (self._looks_clean(value) or self._text_is_clean(value)):
                     return None
             elif kind is int:
                 if not _LOWEST <= value <= _HIGHEST:
                     return None
             elif kind is dict or kind is list:
-                nested = True
+                nested = {} if nested is None else nested
+                nested[name] = value
             elif kind is float:
                 if value - value != 0.0:
                     return None
             elif value is not None and kind is not bool:
                 return None
-        counts: dict[str, int] = _NO_COUNTS
-        if nested:
-            counts = {}
-            longest = self._longest_text(fields)
-            if longest < 0:
+        counts = notes = _NO_COUNTS
+        if nested is not None or long is not None or len(fields) > _MAX_LEAVES:
+            notes, counts = {}, {}
+            changed = self._changed(len(fields), nested or {}, long or {}, notes, counts)
+            if changed is None:
                 return None
-            fields = self._scrubber.scrub_fields(fields, counts)
-            if counts:
-                grown = sum((len(kind) + _MARKER_CHARS) * number for kind, number in counts.items())
-                if longest + grown > self._max_chars:
-                    return None  # markers may have made it longer than a summary may be
-                fields = {**fields, "scrubbed": counts}
-        elif len(fields) > _MAX_LEAVES:
-            return None
-        stamp = self._stamp(self._clock())
+            fields = {**fields, **changed} if changed else fields
+        return self._joined(head + text + image.json, fields, image.tenant, notes, counts)
+
+    def _joined(
+        self,
+        told: bytes,
+        fields: dict[str, Any],
+        tenant: str | None,
+        notes: dict[str, int],
+        counts: dict[str, int],
+    ) -> tuple[bytes, str | None, str] | None:
+        """Return stamp, *told* and *fields* as one line, unless only the long way can write it."""
+        second, rest = divmod(self._clock(), NANOSECONDS)
+        known = self._second
+        if second != known[0]:
+            known = self._new_second(second)
+        micro = rest // 1000
         try:
-            line = b"".join(
-                (
-                    b'{"timestamp":"',
-                    stamp.encode(),
-                    head,
-                    text,
-                    image.json,
-                    b"," + orjson.dumps(fields)[1:] + b"\n" if fields else b"}\n",
-                )
-            )
+            rest_of_it = b"," + orjson.dumps(fields)[1:] + b"\n" if fields else b"}\n"
         except orjson.JSONEncodeError:  # a lone surrogate in a name or a text
             return None
-        line = finish(line)
-        if len(line) > self._max_bytes or _NUL in line:
+        line = b"".join((known[1], THREE[micro // 1000], THREE[micro % 1000], told, rest_of_it))
+        if _DEL in line or not line.isascii():
+            line = finish(line)
+        # A number first: ``in`` with bytes costs ten times as much
+        if len(line) > self._max_bytes or (_BACKSLASH in line and line.find(_NUL) >= 0):
             return None
+        if notes:
+            if counts and line.find(_MARK) >= 0:
+                return None  # a name may have changed, and with it the path of what was cut
+            health.truncated.advance()
+        for found, number in counts.items():
+            health.scrubbed.add(found, number)
+        return line, tenant, known[2]
+
+    def _changed(
+        self,
+        size: int,
+        nested: dict[str, Any],
+        long: dict[str, str],
+        notes: dict[str, int],
+        counts: dict[str, int],
+    ) -> dict[str, Any] | None:
+        """Return what becomes of *nested* and *long* fields and the notes; ``None``: unknown."""
+        changed: dict[str, Any] = {}
+        if nested:
+            longest = self._longest_text(nested, _MAX_LEAVES - size)
+            if longest < 0:
+                return None
+            scrubbed = self._scrubber.scrub_fields(nested, counts)
+            grown = sum((len(kind) + _MARKER_CHARS) * number for kind, number in counts.items())
+            if counts and longest + grown > self._max_chars:
+                return None  # markers may have made it longer than a summary may be
+            if scrubbed is not nested:
+                changed.update(scrubbed)
+        elif size > _MAX_LEAVES:
+            return None
+        inside: dict[str, int] = {}
+        for name, value in long.items():
+            window = value[: self._max_chars + LOOK_AHEAD]
+            if clean(window) is not window or not self._text_is_clean(window):
+                return None
+            is_part = len(window) < len(value)
+            (notes if is_part else inside)[name] = len(value)
+            changed[name] = cut(window, self._max_chars, original=len(value), windowed=is_part)
+        notes.update(inside)
+        if notes:
+            changed["truncated"] = notes
         if counts:
-            for found, number in counts.items():
-                health.scrubbed.add(found, number)
-        return line, image.tenant, stamp[:10]
+            changed["scrubbed"] = counts
+        return changed
+
+    def _new_second(self, second: int) -> tuple[int, bytes, str]:
+        """Return how a line of that second begins, and its day; safe for threads as one object."""
+        stamp = self._stamp(second * NANOSECONDS)
+        known = self._second = (second, b'{"timestamp":"' + stamp[:20].encode(), stamp[:10])
+        return known
 
     # -- what is looked at once and remembered ---------------------------------------------
 
@@ -174,7 +232,7 @@ class FastPath:
         if len(self._heads) >= _MAX_CACHED:
             self._heads.clear()
         word = level_word(level).encode()
-        head = b'","level":"' + word + b'","logger":' + orjson.dumps(name) + b',"event":'
+        head = b'Z","level":"' + word + b'","logger":' + orjson.dumps(name) + b',"event":'
         self._heads[level, logger] = head
         return head
 
@@ -218,34 +276,41 @@ class FastPath:
             return _LOWEST <= value <= _HIGHEST
         return type(value) is bool
 
-    def _longest_text(self, fields: Mapping[str, Any]) -> int:  # noqa: C901 - as above
+    def _longest_text(self, fields: dict[str, Any], left: int) -> int:  # noqa: C901, PLR0911, PLR0912 - as above
         """Return the length of the longest text in *fields*, or -1 if they are not ordinary.
 
-        Ordinary containers hold only what JSON holds, few leaves, and are not deep.
+        Ordinary containers hold only what JSON holds, few leaves (*left*), and are not deep.
         """
-        left, longest = _MAX_LEAVES, 0
-        todo: list[tuple[Any, int]] = [(fields, 0)]
-        for value, depth in todo:
-            kind = type(value)
-            if kind is str:
-                longest = max(longest, len(value))
-            elif kind is dict or kind is list:
-                left -= len(value)
-                if left < 0 or depth > _MAX_NESTED:
-                    return -1
-                if kind is dict:
-                    if not all(
-                        type(name) is str and 0 < len(name) <= MAX_KEY_CHARS for name in value
-                    ):
+        longest = 0
+        level: list[Any] = list(fields.values())
+        for _ in range(_MAX_NESTED):
+            below: list[Any] = []
+            for container in level:
+                left -= len(container)
+                items = container
+                if type(container) is dict:
+                    for name in container:
+                        if type(name) is not str or not 0 < len(name) <= MAX_KEY_CHARS:
+                            return -1
+                    items = container.values()
+                for value in items:
+                    kind = type(value)
+                    if kind is str:
+                        if len(value) > longest:  # noqa: PLR1730 - a call would cost more
+                            longest = len(value)
+                    elif kind is int:
+                        if not _LOWEST <= value <= _HIGHEST:
+                            return -1
+                    elif kind is dict or kind is list:
+                        below.append(value)
+                    elif kind is float:
+                        if value - value != 0.0:
+                            return -1
+                    elif value is not None and kind is not bool:
                         return -1
-                    value = value.values()  # noqa: PLW2901 - its items are what is looked at
-                todo += [(item, depth + 1) for item in value]
-            elif kind is int:
-                if not _LOWEST <= value <= _HIGHEST:
-                    return -1
-            elif kind is float:
-                if value - value != 0.0:
-                    return -1
-            elif value is not None and kind is not bool:
+            if left < 0:
                 return -1
-        return longest if longest <= self._max_chars else -1
+            if not below:
+                return longest if longest <= self._max_chars else -1
+            level = below
+        return -1

@@ -38,7 +38,7 @@ from logbraid.health import health
 from logbraid.identity import SafeIds
 from logbraid.level import Gate, levels
 from logbraid.merge import merge
-from logbraid.normalise import LOOK_AHEAD, Normaliser
+from logbraid.plain.normalise import LOOK_AHEAD, Normaliser
 from logbraid.process import renew_after_fork
 from logbraid.record import NOTES, Plain, Record, level_word
 from logbraid.settings import Settings

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Final, TypeAlias
 
+from logbraid.plain.texts import LEFT_OUT
 from logbraid.record import CONTEXT_ORDER, Plain
-from logbraid.texts import LEFT_OUT
 from logbraid.truncate import HEAD_SHARE, last_chars, marker, whole_marks
 
 Write: TypeAlias = Callable[[Plain], bytes]

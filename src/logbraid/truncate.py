@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from logbraid.plain.texts import LEFT_OUT, LOOK_AHEAD, Trail, path_of
 from logbraid.record import FAILURE, Plain
-from logbraid.texts import LEFT_OUT, LOOK_AHEAD, Trail, path_of
 
 HEAD_SHARE: Final = 0.2
 """How much of a cut exception is its head; the rest is its tail, where the cause stands."""

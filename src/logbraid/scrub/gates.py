@@ -243,6 +243,8 @@ def is_secret(value: str, verdict: Verdict) -> bool:  # noqa: PLR0911 - one exit
     kind = verdict.kind
     if kind in {"pin", "cvv", "otp", "ssn"}:
         return _is_code_number(value)
+    if value.lower() in _ABROAD or _COUNTED.match(value) or ("." in value and is_dated(value)):
+        return False
     if is_status(value) or (value.isdigit() and len(value) < _FEWEST_DIGITS.get(kind, 4)):
         return False
     if is_path(value) or (kind == "password" and value[:1] == "/" and value.count("/") > 1):
@@ -252,6 +254,8 @@ def is_secret(value: str, verdict: Verdict) -> bool:  # noqa: PLR0911 - one exit
     return not (kind != "password" and _LINK.match(value) and "@" not in value)
 
 
+_ABROAD: Final = frozenset(SPOKEN_ABROAD)
+_COUNTED: Final = re.compile(r"\d{1,6} ?(?:/ ?\d{1,6}|%)\Z")
 _NO_LETTER: Final = "*\u2022\u25cf#.xX_-\u2026?$%@<>()[]{}=:;,/\\|&!~`'\" \t\n0yYnNtTfF"
 """A lone character that stands for nothing, or for yes and no."""
 
@@ -308,7 +312,9 @@ _COMMON: Final = frozenset(
         "password passwords token tokens key keys blank typed entered correctly guess "
         "guessed simple complex good bad easy hard working broken okay fine first last "
         "next continue login proceed access you me them him her us admin user username "
-        "notified"
+        "notified option options flag flags argument arguments parameter parameters switch "
+        "variable setting settings instead deprecated removed supported ignored allowed mandatory "
+        "necessary available unavailable visible obvious trivial encoded cached saved"
     ).split()
 )
 

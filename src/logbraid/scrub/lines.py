@@ -10,6 +10,9 @@ from logbraid.scrub.keys import Verdict
 
 _MAX_HEADER: Final = 8192
 _MAX_BLOCK: Final = 500
+_REFERENCES: Final = frozenset(
+    "name ref namespace path id arn key optional secretName secretRef".split()
+)
 _SIGNS: Final = re.compile(r"[:=(\[{]")
 _HEADER_STOP: Final = re.compile(
     r",\s(?=['\"]?[\w-]{1,40}['\"]?: )|\s-[A-Za-z]\s|[ \t]{1,64}\Z|,\Z"
@@ -98,6 +101,8 @@ def _line_value(line: str, bare: str, verdict: Verdict) -> tuple[int, int] | Non
     first = len(line) - len(bare)
     if ":" not in bare and "=" not in bare.rstrip("="):
         return first, len(line.rstrip())
+    if bare.partition(":")[0].strip("\"'") in _REFERENCES:
+        return None  # says which secret, not what it is
     if ": " not in bare or verdict.gate != keys.TEXT or verdict.kind != "secret":
         return None
     first += bare.find(": ") + 2

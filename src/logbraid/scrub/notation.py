@@ -11,10 +11,10 @@ from logbraid.scrub.prose import places
 from logbraid.scrub.spans import Span
 
 _SQL: Final = re.compile(
-    r"(?i)(?:identified[ ]{1,4}(?:with[ ]{1,4}[\w'\"]{1,40}[ ]{1,4})?(?:by|as)(?:[ ]{1,"
+    r"(?i)(?:(?:identified[ ]{1,4}(?:with[ ]{1,4}[\w'\"]{1,40}[ ]{1,4})?(?:by|as)(?:[ ]{1,"
     r"4}password)?|"
-    r"crypt\([^()']{0,128},|password(?:[ ]{0,4}\()?|secret|credentials?)[ (]{1,"
-    r"6}[nN]?'((?:[^'\\]|''|\\.){1,512}+)'"
+    r"crypt\([^()']{0,128},|password(?:[ ]{0,4}\()?)[ (]{1,6}|"
+    r"(?:secret|credentials?)[ ]{1,6})[nN]?'((?:[^'\\]|''|\\.){1,512}+)'"
 )
 
 
@@ -34,9 +34,26 @@ _PLIST: Final = re.compile(r"<key>([\w .-]{1,64})</key>\s{0,40}<string>([^<>]{1,
 
 _LOGIN: Final = re.compile(
     r"(?:login|auth|authenticate|log_in|sign_in|signIn|logIn|set_auth|basic_auth|setAuth|"
-    r"HTTPBasicAuth|HTTPDigestAuth|BasicAuth|HTTPProxyAuth|NTLMAuth|HttpNtlmAuth|SetBasicAuth)\(\s{0,"
+    r"HTTPBasicAuth|HTTPDigestAuth|BasicAuth|HTTPProxyAuth|NTLMAuth|HttpNtlmAuth|SetBasicAuth|[Cc]redentials?)\(\s{0,"
     r"8}[\"'][^\"'\n]{0,128}[\"'],\s{0,8}[\"']([^\"'\n]{4,256})[\"']"
 )
+
+
+_CALL: Final = re.compile(
+    r"(?i)(?:(?:set|with|use|add)_?|(\.))(?:password|passwd|passphrase|api_?key|secret(?:_?key)?|"
+    r"(?:access|auth|bearer|api)?_?token|client_?secret|credentials?)\([ ]{0,4}[\"']"
+    r"([^\"'\n]{4,512})[\"'][ ]{0,4}\)"
+)
+
+
+def find_calls(text: str, spans: list[Span]) -> None:
+    """Add what a call sets: ``setPassword("x")``, ``.api_key("x")``."""
+    for found in _CALL.finditer(text):
+        value = found.group(2)
+        if gates.is_placeholder(value) or gates.is_path(value) or gates.is_label(value):
+            continue
+        if gates.is_shaped(value) if found.group(1) else gates.is_mixed(value):
+            spans.append(Span(found.start(2), found.end(2), "password"))
 
 
 def find_sql(text: str, low: bytes, spans: list[Span]) -> None:

@@ -16,12 +16,15 @@ from logbraid.scrub.reading import Lookup, ValueReader, after_blanks, closing, o
 
 __all__ = ["Lookup", "PairFinder"]
 
-_MULTI: Final = re.compile(r"((?:\w[\w-]{0,30}[ ]){1,3})\Z")
+_MULTI: Final = re.compile(r"((?:\w[\w-]{0,30}[ ]){1,5})\Z")
+_LINKING: Final = frozenset(
+    "is ist est es now lautet set to changed reset updated was are \u00e9 \u00e8 auf".split()
+)
 _TAILS: Final = re.compile(
     r"(?i)(?:key|keys|token|secret|code|phrase|password|number|string|api|passe|acceso|acesso|"
     r"acc[eè]s|"
     r"accesso|secreta|segreta|privada|priv[ée]e|privata|secr[eè]te|schl[uü]ssel|cookie|pin|id|"
-    r"is|ist|est|es|now)\Z"
+    r"is|ist|est|es|now|lautet|to|was|are|[\u00e9\u00e8]|auf)\Z"
 )
 _ABOVE: Final = re.compile(r"(?:\A|\n)([\w.]{1,64})\n[ \t]{1,8}[^\n]{0,160}\Z")
 _VALUE_AFTER: Final = re.compile(
@@ -33,6 +36,7 @@ _SESSIONS: Final = re.compile(
     r"(?i)(?:j?session_?id|phpsessid|asp\.net_sessionid|connect\.sid|aspsessionid\w{8}|cfid|"
     r"[a-z]{2,16}_session|sessid|__session|sails\.sid|ci_session)\Z"
 )
+_FORM: Final = re.compile(r"[\w.~%+/-]{20,1024}&[\w.-]{1,40}=")
 _LONG: Final = re.compile(r"[^\s\"',;&]{20}")
 _MULTIPART: Final = re.compile(
     r"[^\r\n]{0,128}(?:\r?\n[^\r\n]{1,128}){0,3}\r?\n\r?\n([^\r\n]{1,4096})"
@@ -91,6 +95,8 @@ class PairFinder(ValueReader):
 
     def _judge(self, name: str, start: int, at: int) -> Verdict | None:
         text = self.text
+        if text[at] == ":" and self._is_part(name, start, at):
+            return None
         if start and name[0] in "nrt" and text[start - 1] == "\\":
             name = name[1:]
         if "%" in name:
@@ -105,9 +111,21 @@ class PairFinder(ValueReader):
             return _SESSION
         if (start and text[start - 1] in "(?&") or name == "input_value":
             return self._by_place(name, start)
+        if name in _LINK_NAMES and text[at] == "=" and _FORM.match(text, at + 1):
+            return _CODE
         if _TAILS.search(name) or not text.isascii():
             return self._with_words_before(name, start)
         return None
+
+    def _is_part(self, name: str, start: int, at: int) -> bool:
+        """Tell whether the colon belongs to something else: an image's tag, a commit's scope."""
+        text = self.text
+        if "/" in name.lstrip("/-") and not text.startswith((" ", "\n", '"'), at + 1):
+            return True  # ghcr.io/acme/auth:1.2
+        before = text[max(0, start - 2) : start]
+        if before == "${" and text.startswith("?", at + 1):
+            return True  # ${API_KEY:?missing}
+        return text[at - 1] == ")" and before[-1:] == "(" and before[:1].isalpha()  # fix(auth): x
 
     def _with_words_before(self, name: str, start: int) -> Verdict | None:
         """Look up ``API key`` where only ``key`` stands at the sign."""
@@ -115,9 +133,9 @@ class PairFinder(ValueReader):
         if before is None:
             return None
         words = before.group(1).split()
-        if name.lower() in {"is", "ist", "est", "es", "now"}:
-            name = words.pop() if words else ""
-        for first in range(len(words) + 1):
+        while words and name.lower() in _LINKING:
+            name = words.pop()
+        for first in range(max(0, len(words) - 3), len(words) + 1):
             verdict = self.lookup(" ".join([*words[first:], name]))
             if verdict is not None and verdict.gate not in (keys.SLOT, keys.RANDOM):
                 return verdict

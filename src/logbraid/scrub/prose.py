@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from logbraid.scrub import gates, inside
+from logbraid.scrub.directives import find_directives
 from logbraid.scrub.spans import Span
 
 _SCHEME: Final = re.compile(
@@ -42,7 +43,7 @@ _NOUNS: Final = (
     (b"key", 2, "api_key"),
     (b"token", 2, "token"),
     (b"secret", 2, "secret"),
-    (b"credential", 2, "secret"),
+    (b"cred", 2, "secret"),
 )
 
 
@@ -56,7 +57,7 @@ _NOUN_END: Final = re.compile(
     r"mot de passe|mdp|senha|"
     r"wachtwoord|pin(?: code| number)?|code|otp|cvv|ssn|keys?|tokens?|secret(?:s| access key| "
     r"keys?)?|"
-    r"credentials?)(?![A-Za-z0-9_])"
+    r"cred(?:ential)?s?)(?![A-Za-z0-9_])"
 )
 
 
@@ -85,7 +86,7 @@ _KEY_WORDS: Final = tuple(
         b"my",
         b"your",
         b"this",
-        b"s",
+        b"!s",
         b"new",
         b"old",
     )
@@ -149,6 +150,10 @@ _DIRECT: Final = re.compile(r"[ \t]{1,3}(?=[\S])|[ \t]{0,3}[\r\n]{1,2}[ \t]{0,8}
 _VALUE: Final = re.compile(r"[^\s]{1,512}+")
 
 
+_DESCRIBED: Final = re.compile(r"[a-z](?:ed|ing|able|ible|ly|less|ful|ous|ory|ary)\Z")
+"""How words end that say what a password is like."""
+
+
 _GLUED: Final = re.compile(r"[A-Za-z]{2,32}[_-][A-Za-z]{2,32}\Z")
 
 
@@ -203,6 +208,7 @@ def _is_credential(value: str, scheme: str) -> bool:
 
 def find_told(text: str, low: bytes, spans: list[Span]) -> None:
     """Add what prose says a password, a code or a key to be."""
+    find_directives(text, spans)
     for stem, strength, kind in _NOUNS:
         for at in places(low, stem):
             noun = _NOUN_END.match(text, at)
@@ -292,7 +298,7 @@ def _is_told(value: str, strength: int, *, linked: bool, quoted: bool, last: boo
             or (digits and len(value) >= 4)
             or (quoted and " " not in value)
             or (quoted and len(value) < 40)
-            or (last and value.isalpha() and len(value) >= 5)
+            or (last and value.isalpha() and len(value) >= 5 and not _DESCRIBED.search(value))
             or (last and _GLUED.match(value) is not None and gates.mixes_case(value))
         )
     return (mixed and len(value) >= 6) or (

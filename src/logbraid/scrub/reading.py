@@ -231,7 +231,7 @@ class ValueReader:
             self.redact(first, phrase.end(), verdict, quoted=True)
             return phrase.end()
         whole = lines.rest_of_line(text, start, first, end)
-        if whole > end:
+        if whole > end and not gates.is_code(text[first:whole]):
             self.redact(first, whole, verdict, quoted=True)
             return whole
         if text.startswith(" / ", end):
@@ -253,6 +253,8 @@ class ValueReader:
             return end - first < _SHORTEST_PIN and text[first:end].isdigit()
         if verdict.kind != "secret" or not text[first:end].isalpha():
             return False
+        if text.startswith((".", "!"), end):
+            return True
         return text[first:end].islower() and _MORE_WORDS.match(text, end) is not None
 
     def _is_code(self, name: str, at: int, first: int, end: int, token_end: int) -> bool:

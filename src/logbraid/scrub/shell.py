@@ -36,6 +36,13 @@ _HERE: Final = re.compile(
     r"(?:sudo|--password-stdin|--passphrase-fd|passwd)[^\n<]{0,128}<<<[ ]{0,4}([\"']?)"
     r"([^\s\"']{1,256})\1"
 )
+_METAVARS: Final = frozenset(
+    (
+        "TEXT STRING STR FILE PATH VALUE NAME KEY TOKEN PASSWORD SECRET USER ID URL INTEGER INT "
+        "ENV VAR ARG PASS PASSPHRASE CREDENTIALS FILENAME"
+    ).split()
+)
+_MOUNT: Final = re.compile(r"(?:id|src|source|type|env|name|target)=")
 _MAX_COMMAND: Final = 2048
 
 
@@ -142,6 +149,8 @@ def _add(text: str, first: int, end: int, verdict: keys.Verdict, spans: list[Spa
 def option_is_secret(value: str, verdict: keys.Verdict) -> bool:
     """Tell whether *value* after an option of that *verdict* is its secret."""
     if value.startswith(("-", "|", ">", "<", "&", ";")) or gates.is_masked(value):
+        return False
+    if value in _METAVARS or _MOUNT.match(value):
         return False
     if verdict.gate in (keys.COOKIE, keys.SET_COOKIE):
         return "=" in value

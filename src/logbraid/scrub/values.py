@@ -55,7 +55,7 @@ _LETTER: Final = re.compile(r"[A-Za-z]")
 _PART: Final = re.compile(r"[A-Za-z0-9_-]*+")
 _TELEGRAM: Final = re.compile(r"AA[\w-]{31,35}+")
 _DISCORD: Final = re.compile(
-    r"(?<![\w.-])[MNO][A-Za-z0-9_-]{22,27}\.[\w-]{6}\.[\w-]{27,44}+(?!\w|[.-]\w)"
+    r"(?<![A-Za-z0-9.])[MNO][A-Za-z0-9_-]{22,27}\.[\w-]{6}\.[\w-]{27,44}+(?!\w|[.-]\w)"
 )
 _MAILCHIMP: Final = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}-us\d{1,2}(?!\w)")
 _AZURE_SECRET: Final = re.compile(r"(?<![\w~.-])[\w~.-]{3}\dQ~[\w~.-]{31,34}+")

@@ -164,7 +164,10 @@ SUFFIXES: Final = (
     "signingkey encryptionkey accountkey storepass keypass userpass dbpass sshpass "
     "rootpass adminpass smtppass dbpwd userpwd mysqlpwd connectionstring connstring "
     "connstr setcookie authkey securitytoken requestverificationtoken wachtwoord "
-    "contrasena jelszo schlussel"
+    "contrasena jelszo schlussel secret sessioncookie recoverycode backupcode securitycode "
+    "verificationcode githubtoken gitlabtoken npmtoken slacktoken devicetoken pushtoken jwttoken "
+    "oauthtoken logintoken resettoken verificationtoken vaulttoken servicetoken deploytoken "
+    "secrettoken clienttoken admintoken jwtkey hmackey webhookkey licensekey"
 ).split()
 """Words that are glued to what stands before them (``PGPASSWORD``) and stay themselves."""
 
@@ -214,6 +217,22 @@ GLUED: Final = {
     "connstring": "connection string",
     "connstr": "connection string",
     "setcookie": "set cookie",
+    "sessioncookie": "session cookie",
+    "recoverycode": "recovery code",
+    "backupcode": "backup code",
+    "securitycode": "security code",
+    "verificationcode": "verification code",
+    "hmackey": "hmac key",
+    "webhookkey": "webhook key",
+    "licensekey": "license key",
+    "jwtkey": "jwt key",
+    **{
+        f"{whose}token": f"{whose} token"
+        for whose in (
+            "github gitlab npm slack device push jwt oauth login reset verification vault service "
+            "deploy secret client admin"
+        ).split()
+    },
     "schlussel": "schlussel",
 }
 

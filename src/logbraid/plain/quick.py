@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from logbraid.plain.texts import LOOK_AHEAD, clean
 from logbraid.record import Plain
-from logbraid.texts import LOOK_AHEAD, clean
 
 INT_MAX: Final = 2**63 - 1
 INT_MIN: Final = -(2**63)

@@ -21,10 +21,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from logbraid.quick import quick_dict
+from logbraid.plain.quick import quick_dict
+from logbraid.plain.texts import LEFT_OUT, LOOK_AHEAD, clean, unprintable
+from logbraid.plain.walk import NO_LIMITS, Rules, Walk
 from logbraid.record import Plain
-from logbraid.texts import LEFT_OUT, LOOK_AHEAD, clean, unprintable
-from logbraid.walk import NO_LIMITS, Rules, Walk
 
 __all__ = ["LOOK_AHEAD", "Normaliser"]
 

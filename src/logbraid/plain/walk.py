@@ -12,11 +12,10 @@ from itertools import islice
 from math import isfinite
 from typing import Any, Final
 
-from logbraid.quick import INT_MAX, INT_MIN
-from logbraid.record import Plain
-from logbraid.shown import shown, way_of
-from logbraid.stored import Way
-from logbraid.texts import (
+from logbraid.plain.quick import INT_MAX, INT_MIN
+from logbraid.plain.shown import shown, way_of
+from logbraid.plain.stored import Way
+from logbraid.plain.texts import (
     CIRCULAR,
     DEEPER,
     LOOK_AHEAD,
@@ -29,6 +28,7 @@ from logbraid.texts import (
     unique_name,
     unprintable,
 )
+from logbraid.record import Plain
 
 _KEPT_NAMES: Final = 4096
 _KEPT_WAYS: Final = 1024

@@ -26,8 +26,8 @@ from pathlib import PurePath
 from typing import Any, Final
 from uuid import UUID
 
-from logbraid.stored import MOST_ITEMS, Way, fields_way
-from logbraid.texts import class_name
+from logbraid.plain.stored import MOST_ITEMS, Way, fields_way
+from logbraid.plain.texts import class_name
 
 _ADDRESS: Final = re.compile(r" at 0x[0-9a-fA-F]{1,16}")
 _UNTOUCHED: Final = frozenset(

@@ -1,0 +1,25 @@
+"""Settings that a blank divides, as servers write them: ``requirepass x``, ``enable secret 5 x``."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from logbraid.scrub import gates
+from logbraid.scrub.spans import Span
+
+_DIRECTIVE: Final = re.compile(
+    r"(?im)^[ \t]{0,16}(?:bindpw|rootpw|requirepass|masterauth|rpcpassword|wpa_passphrase|"
+    r"sentinel auth-pass [\w.-]{1,64}|(?:enable|username [\w.-]{1,64}(?: privilege \d{1,2})?) "
+    r"(?:secret|password)(?: \d)?|snmp-server community|auth-token|user [\w.-]{1,64} on)[ \t]{1,8}"
+    r">?([^\s\"']{4,256})"
+)
+
+
+def find_directives(text: str, spans: list[Span]) -> None:
+    """Add the values of settings that are known to be secrets."""
+    spans.extend(
+        Span(found.start(1), found.end(1), "password")
+        for found in _DIRECTIVE.finditer(text)
+        if not gates.is_placeholder(found.group(1)) and gates.is_mixed(found.group(1))
+    )
