@@ -81,6 +81,7 @@ odd_names = st.sampled_from(
         "shop_id",
         "args",
         "message",
+        "[REDACTED:x]",
         SECRETS[0],
     ]
 )

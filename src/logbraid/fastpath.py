@@ -157,8 +157,8 @@ class FastPath:
         if len(line) > self._max_bytes or (_BACKSLASH in line and line.find(_NUL) >= 0):
             return None
         if notes:
-            if counts and line.find(_MARK) >= 0:
-                return None  # a name may have changed, and with it the path of what was cut
+            if line.find(_MARK) >= 0:
+                return None  # a name may have changed: what was cut has a path
             health.truncated.advance()
         for found, number in counts.items():
             health.scrubbed.add(found, number)

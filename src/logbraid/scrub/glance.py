@@ -39,7 +39,7 @@ _CLASSES: Final = bytes(map(_class_of, range(256)))
 _PIECES: Final = bytes(char if char < 128 and chr(char).isalnum() else 32 for char in range(256))
 STEMS: Final = (
     "bearer |basic |token|secret|passp|passc|passe|pass |key|code|pin |kennwort|senha|pwd|pw |"
-    "credential|setx |setenv |config|add_user|htpasswd|net use|auth|vault "
+    "cred|setx |setenv |config|add_user|htpasswd|net use|auth|vault "
 )
 """What one of must stand before or behind a digit for prose or a command to tell a secret."""
 _A_STEM: Final = re.compile(STEMS)

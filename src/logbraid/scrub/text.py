@@ -189,6 +189,8 @@ class TextScanner:
                 tables.find_inserts(text, lookup, spans)
         if '",' in text or "'," in text:
             notation.find_quoted_pairs(text, lookup, spans)
+        if '("' in text or "('" in text:
+            notation.find_calls(text, spans)
         if "-" in text and (
             "--" in text or " -" in text or "'-" in text or '"-' in text or text[0] == "-"
         ):
