@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from logbraid.scrub import Scrubber
+from logbraid.scrub import Scrubber, gates, keys
 from logbraid.scrub.formats import FORMATS
 from logbraid.scrub.glance import MAX_CHARS, STEMS, looking
-from logbraid.scrub.keys import NameRules
+from logbraid.scrub.keys import NameRules, Verdict
+from logbraid.scrub.pairs import PairFinder, is_quiet
+from logbraid.scrub.spans import Span
+from logbraid.scrub.text import _MARKS as MARKS
 from logbraid.scrub.text import TextScanner
-from logbraid.scrub.tree import Walker
+from logbraid.scrub.tree import Walker, is_plainly_secret
 from logbraid.settings import ScrubRules
 
 SCANNER = TextScanner(NameRules(), {}, personal_data=False)
-WALKER = Walker(NameRules(), {}, personal_data=False)
 
 HEADS = sorted({head for row in FORMATS for head in row.heads})
 words = st.sampled_from(
@@ -61,7 +65,7 @@ spoken = st.lists(st.one_of(words, words, values, credentials), min_size=1, max_
 )
 
 
-@settings(max_examples=1500)
+@settings(max_examples=1500, deadline=None)
 @given(st.one_of(woven, spoken))
 @example("")
 @example("-p hunter2secret")
@@ -74,7 +78,7 @@ def test_what_looks_clean_is_clean(text: str) -> None:
         assert Walker(NameRules(), {}, personal_data=False).scanner.scrub(text, {}) is text
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(st.one_of(woven, spoken))
 def test_clean_texts_are_exactly_those_that_scrubbing_leaves_alone(text: str) -> None:
     scrubber = Scrubber()
@@ -83,6 +87,7 @@ def test_clean_texts_are_exactly_those_that_scrubbing_leaves_alone(text: str) ->
     assert is_clean == scrubber.text_is_clean(text), "and a second look says the same"
 
 
+@settings(deadline=None)
 @given(credentials)
 def test_no_credential_looks_clean(text: str) -> None:
     for told in (text, f"x {text}", f"({text})"):
@@ -150,3 +155,105 @@ def test_a_search_that_fails_says_not_clean() -> None:
     scrubber = Scrubber()
     scrubber._walker.scanner.scrub = broken  # type: ignore[method-assign]
     assert not scrubber.text_is_clean("password: x")
+
+
+one_word = st.one_of(
+    st.from_regex(r"[A-Za-z0-9]{6,66}", fullmatch=True),
+    st.from_regex(r"(your|my|test|oauth|none|null|xxxx|sha|md|v)[0-9a-zA-Z]{1,12}", fullmatch=True),
+    st.builds(str.__add__, words, st.sampled_from(["1", "22", "2024", "x9"])),
+    woven,
+)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(
+    one_word,
+    st.sampled_from("password api_key token secret secret_key pin otp auth custom_key".split()),
+    st.integers(keys.NUMBERS_TOO, keys.RANDOM),
+)
+def test_what_is_plainly_secret_is_secret(text: str, kind: str, gate: int) -> None:
+    verdict = Verdict(kind, gate)
+    assert not is_plainly_secret(text, verdict) or gates.is_secret(text, verdict)
+
+
+def test_a_password_of_letters_and_digits_is_plainly_secret() -> None:
+    assert is_plainly_secret("hunter2secret", Verdict("password", keys.NUMBERS_TOO))
+
+
+@settings(deadline=None)
+@given(st.lists(st.one_of(words, values, one_word), max_size=6))
+def test_a_row_seen_before_is_scrubbed_as_at_the_first_time(row: list[str]) -> None:
+    scrubber = Scrubber()
+    first = scrubber.scrub_fields({"row": [*row]}, {})
+    scrubber.scrub_fields({"each": [[one, one] for one in row]}, {})
+    assert scrubber.scrub_fields({"row": [*row]}, {}) == first
+    assert scrubber.scrub_fields({"row": [*row]}, {}) == first
+
+
+def test_a_header_seen_before_is_redacted_and_counted_again_but_not_kept() -> None:
+    scrubber = Scrubber()
+    header = "Authorization: Bearer abcdefghijklmnopqrstuvwxyz0123456789"
+    told = [
+        (scrubber.scrub_text(header, counts), counts) for counts in ({}, {"bearer": 1}, {"x": 2})
+    ]
+    assert [text for text, _ in told] == ["Authorization: Bearer [REDACTED:bearer]"] * 3
+    assert [counts for _, counts in told] == [{"bearer": 1}, {"bearer": 2}, {"x": 2, "bearer": 1}]
+    assert "abcdefghij" not in repr(scrubber._walker._redacted)
+
+
+def test_json_is_looked_into_as_deep_as_it_may_be_though_it_was_seen_before() -> None:
+    inner = json.dumps({"password": "hunter2secret"})
+    nested = json.dumps([json.dumps([json.dumps([json.dumps([inner])])])])
+    scrubber = Scrubber()
+    first = [scrubber.scrub_text(text, {}) for text in (inner, nested)]
+    assert [scrubber.scrub_text(text, {}) for text in (inner, nested)] == first
+    assert [Scrubber().scrub_text(text, {}) for text in (inner, nested)] == first
+
+
+def test_memory_of_what_was_redacted_is_bounded() -> None:
+    scrubber = Scrubber()
+    for number in range(1100):
+        scrubber.scrub_text(f"password={number}hunter2x", {})
+    assert len(scrubber._walker._redacted) <= 1024
+
+
+class EveryQuiet(dict[str, bool]):
+    """What a scanner knows that has seen every word."""
+
+    def get(self, word: str, _: object = None) -> bool:  # type: ignore[override]
+        return is_quiet(word, NameRules())
+
+
+told = st.lists(
+    st.one_of(
+        words, words, values, one_word, st.sampled_from("Note Warehouse name type key from".split())
+    ),
+    min_size=1,
+    max_size=4,
+).map(" ".join)
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.lists(told, min_size=2, max_size=5), st.sampled_from([": ", ":", " : ", ":\n"]))
+@example(["the password", "hunter2secret"], ": ")
+@example(["a note", "db_password=hunter2secret and more"], ": ")
+@example(["name", "password value", "hunter2secret"], ": ")
+@example(["api", "key", "k3y9f8a7b6c5d4e3f2a1"], ":")
+def test_colons_behind_plain_words_are_passed_over_only_where_no_pair_is(
+    parts: list[str], sign: str
+) -> None:
+    text = sign.join(parts)
+    if "=" not in text and SCANNER._is_prose(text):
+        spans: list[Span] = []
+        marks = text.encode().translate(MARKS)
+        PairFinder(text, marks, NameRules(), spans).find()
+        assert spans == []
+    if text.isascii():
+        found: tuple[list[Span], list[Span]] = ([], [])
+        PairFinder(text, text.encode().translate(MARKS), NameRules(), found[0]).find()
+        PairFinder(text, text.encode().translate(MARKS), NameRules(), found[1]).find(EveryQuiet())
+        assert found[0] == found[1], "words that are quiet may be skipped one by one"
+
+
+def test_prose_with_a_colon_is_passed_over() -> None:
+    assert SCANNER._is_prose("He asked about the warehouse: it was closed. Answer: on Monday.")

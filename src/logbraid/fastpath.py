@@ -105,12 +105,12 @@ class FastPath:
                 return None
             kind = type(value)
             if kind is str:
-                if value in clean_texts:
-                    continue
-                if len(value) > self._max_chars:
+                if len(value) > self._max_chars:  # before any look-up: a hash costs 1 ns a byte
                     long = {} if long is None else long
                     long[name] = value
-                elif not (self._looks_clean(value) or self._text_is_clean(value)):
+                elif value not in clean_texts and not (
+                    self._looks_clean(value) or self._text_is_clean(value)
+                ):
                     return None
             elif kind is int:
                 if not _LOWEST <= value <= _HIGHEST:
@@ -164,7 +164,7 @@ class FastPath:
             health.scrubbed.add(found, number)
         return line, tenant, known[2]
 
-    def _changed(
+    def _changed(  # noqa: C901 - as above
         self,
         size: int,
         nested: dict[str, Any],
@@ -179,8 +179,9 @@ class FastPath:
             if longest < 0:
                 return None
             scrubbed = self._scrubber.scrub_fields(nested, counts)
-            grown = sum((len(kind) + _MARKER_CHARS) * number for kind, number in counts.items())
-            if counts and longest + grown > self._max_chars:
+            for kind, number in counts.items():
+                longest += (len(kind) + _MARKER_CHARS) * number
+            if longest > self._max_chars:
                 return None  # markers may have made it longer than a summary may be
             if scrubbed is not nested:
                 changed.update(scrubbed)

@@ -36,17 +36,17 @@ def _gate(name: str) -> Gate:
 
 def hand_over(record: loguru.Record) -> bool:
     """Take *record* (a loguru filter); ``False``: for loguru it ends here."""
-    gate = _gate(record["name"] or "root")
+    name = record["name"] or "root"
+    gate = _gates.get(name) or _gate(name)
     level = record["level"]
     number = level.no
     if number < gate.level:
         return False
     active = pipeline.active
-    extra = record["extra"]
     if (
         record["exception"] is None
         and number in LEVEL_WORDS
-        and active.fast(number, gate, record["message"], dict(extra))
+        and active.fast(number, gate, record["message"], record["extra"])
     ):
         return False
     active.emit(to_record(record))

@@ -54,7 +54,8 @@ class BraidHandler(logging.Handler):
         """Hand *record* over to the active pipeline."""
         active = pipeline.active
         if not record.exc_info and not record.stack_info and record.levelno in LEVEL_WORDS:
-            event = text_of(record)
+            plain = record.msg
+            event = plain if type(plain) is str and not record.args else text_of(record)
             gate = _gates.get(record.name) or _gate(record.name)
             if (
                 event is not None

@@ -1,4 +1,4 @@
-"""Settings that a blank divides, as servers write them: ``requirepass x``, ``enable secret 5 x``."""
+"""Settings that a blank divides, as servers write them: ``requirepass x``."""
 
 from __future__ import annotations
 

@@ -154,13 +154,16 @@ FOREIGN_DESCRIPTORS: Final = frozenset(
         "geandert modifie alterada cambiada requis requise requerida obligatoria "
         "vergessen oublie oublier olvidada olvido esqueci at am le datum date fecha data "
         "expire valide valida ungultig incorrecta incorrecto falsch policy length "
-        "strength changed reset url path hint"
+        "strength changed reset url path hint expira caduca vence vencimiento vencimento scade "
+        "scadenza expiration ablauf gultig aktiv activa activo attiva ativa cambiado cambiata "
+        "alterado modificata politik dauer duree duracion durata duracao versuche tentatives "
+        "intentos tentativi tentativas minimo maximo regel regle regla regola regra zuletzt"
     ).split()
 )
 
 SPOKEN_ABROAD: Final = (
     "obligatoria obligatoire obligatoires obligatorios obbligatoria obbligatorio obrigatório "
-    "obrigatória requise requises requerido richiesta richiesto necesaria necesario necessaria "
+    "obrigatória requise requises requerida requerido richiesta richiesto necesaria necesario necessaria "
     "necessario nécessaire vacía vacia vacío vide vuota vuoto vazia vazio leer corta corto courte "
     "court curta curto cortas débil debil faible debole fraca fraco schwach segura seguro sicher "
     "sicura sicuro sûr forte fuerte stark caducada caducado expiré expirée expirada scaduta "

@@ -18,7 +18,7 @@ _MARKED: Final = re.compile(r"(?:[A-Za-z][\w-]{0,20} )?\[REDACTED:[^\[\]\s]{1,64
 
 _PLACEHOLDER: Final = re.compile(
     r"(?:"
-    r"[*\u2022\u25cf#.xX_\-\u2026]{1,128}"
+    r"[*\u2022\u25cf#.xX_\-\u2026:]{1,128}|\{\d{0,2}\}"
     r"|\$\{[^}]{0,128}\}|\$\([^)]{0,256}\)|\$[A-Za-z_]\w{0,63}|%[A-Za-z_]\w{0,63}%|\$env:\w{1,64}"
     r"|\{\{.{0,128}\}\}|\{[A-Za-z_][\w.]{0,63}\}|%\(\w{1,64}\)s|%[sdr]|:[a-z_]{1,32}|@[a-z_]{1,"
     r"32}|\?"
@@ -112,9 +112,11 @@ _TYPE: Final = re.compile(
     r"SecretStr|SecretBytes|text|Text|varchar|VARCHAR|TEXT|char|CHAR|number|float|void|never|"
     r"unknown|"
     r"&str|&'static str|\*string|\[\]byte|uuid|UUID|bytea|json|jsonb|Mapped|Column|Field|Depends)"
-    r"(?:[\[\](<>|?,;)=].{0,256}|\?|\(\d{1,5}\)\)?)?)\Z",
+    r"(?:[ ]?[\[\](<>|?,;)=].{0,256}|\?|\(\d{1,5}\)\)?)?)\Z",
     re.DOTALL,
 )
+_UNION: Final = re.compile(r"[A-Za-z_][\w.]{0,64}(?:\[[^\]]{0,64}\])? \| (?:None|null|[A-Z])")
+_COLOR: Final = re.compile(r"#[0-9a-fA-F]{3,8}\Z")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
 _SHAPE: Final = re.compile(r"[A-Za-z0-9_\-+/=.~:%!$@#^&*]{12,4096}\Z")
 _HEXED: Final = re.compile(r"(?:0x)?[0-9a-fA-F]{6,128}\Z")
@@ -154,7 +156,7 @@ def is_status(value: str) -> bool:
     """Tell whether *value* is a sentence about a secret: ``must have 8 characters``."""
     if " " not in value or len(value) > 300:
         return False
-    spoken = [word.strip(".,;:!?'\"()").lower() for word in value.split()]
+    spoken = [word.strip(".,;:!?'\"()`_").lower() for word in value.split()]
     known = sum(word in _STATUS_WORDS for word in spoken)
     return known >= 1 and (known * 4 >= len(spoken)) and all(map(_is_plain_word, spoken))
 
@@ -176,7 +178,7 @@ def is_auth_word(value: str) -> bool:
 
 def is_code(value: str) -> bool:
     """Tell whether *value*, found without quotes, is a look-up, a call, a type or a variable."""
-    if _CALL.match(value) or _TYPE.match(value) or _CMDLET.match(value):
+    if _CALL.match(value) or _TYPE.match(value) or _CMDLET.match(value) or _UNION.match(value):
         return True
     if _DOTTED.match(value):
         root = re.split(r"\W", value, maxsplit=1)[0].lower()
@@ -225,7 +227,16 @@ def is_code_call(value: str) -> bool:
     )
 
 
-def is_secret(value: str, verdict: Verdict) -> bool:  # noqa: PLR0911 - one exit for each gate
+def _is_other(value: str, kind: str) -> bool:
+    """Tell a colour, a ratio, a version and the words of a message from a secret."""
+    if kind != "password" and _COLOR.match(value):
+        return True
+    if value.lower() in _ABROAD or _COUNTED.match(value) is not None:
+        return True
+    return "." in value and is_dated(value)
+
+
+def is_secret(value: str, verdict: Verdict) -> bool:  # noqa: C901, PLR0911 - one exit for each gate
     """Tell whether *value* under a name of that *verdict* is to be redacted whole."""
     gate = verdict.gate
     if len(value) == 1:
@@ -243,7 +254,7 @@ def is_secret(value: str, verdict: Verdict) -> bool:  # noqa: PLR0911 - one exit
     kind = verdict.kind
     if kind in {"pin", "cvv", "otp", "ssn"}:
         return _is_code_number(value)
-    if value.lower() in _ABROAD or _COUNTED.match(value) or ("." in value and is_dated(value)):
+    if _is_other(value, kind):
         return False
     if is_status(value) or (value.isdigit() and len(value) < _FEWEST_DIGITS.get(kind, 4)):
         return False
@@ -314,6 +325,7 @@ _COMMON: Final = frozenset(
         "next continue login proceed access you me them him her us admin user username "
         "notified option options flag flags argument arguments parameter parameters switch "
         "variable setting settings instead deprecated removed supported ignored allowed mandatory "
+        "authenticate connect encrypt decrypt protect unlock verify identify authorize "
         "necessary available unavailable visible obvious trivial encoded cached saved"
     ).split()
 )

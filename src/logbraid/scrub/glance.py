@@ -77,10 +77,12 @@ def looking(seen: set[str], most: int) -> Callable[[str], bool]:  # noqa: C901 -
     """
 
     def looks_clean(text: str) -> bool:  # noqa: C901, PLR0911, PLR0912 - one test by one
+        size = len(text)
+        if size > MAX_CHARS:
+            return False
         if text in seen:
             return True
-        size = len(text)
-        if size > MAX_CHARS or not text.isascii():
+        if not text.isascii():
             return False
         raw = text.encode()
         low = raw.translate(_CLASSES).decode()

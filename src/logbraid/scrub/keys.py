@@ -42,6 +42,7 @@ class Verdict:
 _CASE_CUT: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _WORD: Final = re.compile(r"[^\W_]+")
 _TRAILING_NUMBER: Final = re.compile(r"\d{1,3}\Z")
+_TYPE_NAME: Final = re.compile(r"[A-Z]\w*(?:::[A-Z]\w*)+\Z")
 _MAX_NAME: Final = 200
 
 
@@ -131,6 +132,7 @@ def _sequences() -> dict[tuple[str, ...], Verdict]:
     enter(
         "sig|sas|amz signature|goog signature|sas token|signature key", Verdict("signature", SHAPED)
     )
+    enter(table.SIGNATURES, Verdict("signature", SHAPED))
     enter("amz credential|goog credential", Verdict("credential", TEXT))
     enter(
         "access tokens|refresh tokens|auth tokens|api tokens|bearer tokens|session tokens",
@@ -142,8 +144,8 @@ def _sequences() -> dict[tuple[str, ...], Verdict]:
 _SUFFIXES: Final = tuple(sorted(table.SUFFIXES, key=len, reverse=True))
 _SECRET: Final = _sequences()
 _FOREIGN: Final = {
-    tuple(words_.split()): Verdict(kind, NUMBERS_TOO if kind == "password" else TEXT)
-    for words_, kind in ((fold(name), kind) for name, kind in foreign.FOREIGN.items())
+    tuple(words(name)): Verdict(kind, NUMBERS_TOO if kind == "password" else TEXT)
+    for name, kind in foreign.FOREIGN.items()
 }
 _SAFE: Final = frozenset(tuple(one.split()) for one in table.SAFE)
 _CARDS: Final = frozenset(tuple(one.split()) for one in table.CARD_WORDS)
@@ -161,6 +163,8 @@ def built_in(name: str) -> Verdict | None:
     """Return what the built-in rules say of *name*; ``None`` means that it is plain."""
     if len(name) > _MAX_NAME:
         name = name[-_MAX_NAME:]
+    if "::" in name and _TYPE_NAME.match(name):
+        return None
     found = words(name)
     if not found:
         return None

@@ -18,6 +18,9 @@ _SQL: Final = re.compile(
 )
 
 
+_OF_USER: Final = re.compile(rb"user|login|role|grant|create|alter")
+
+
 _XML: Final = re.compile(
     r"<((?:[\w-]{1,40}:)?[\w.-]{1,64})(?:\s[^<>]{0,256})?>(?:<!\[CDATA\[([^<>\]]{1,4096})\]\]>|"
     r"([^<>]{1,4096}))</"
@@ -40,7 +43,7 @@ _LOGIN: Final = re.compile(
 
 
 _CALL: Final = re.compile(
-    r"(?i)(?:(?:set|with|use|add)_?|(\.))(?:password|passwd|passphrase|api_?key|secret(?:_?key)?|"
+    r"(?i)(?:(?:set|with|use)_?|(\.))(?:password|passwd|passphrase|api_?key|secret(?:_?key)?|"
     r"(?:access|auth|bearer|api)?_?token|client_?secret|credentials?)\([ ]{0,4}[\"']"
     r"([^\"'\n]{4,512})[\"'][ ]{0,4}\)"
 )
@@ -61,7 +64,13 @@ def find_sql(text: str, low: bytes, spans: list[Span]) -> None:
     for stem in (b"identified ", b"crypt(", b"password", b"secret", b"credential"):
         for at in places(low, stem):
             found = _SQL.match(text, at)
-            if found is not None and not gates.is_placeholder(found.group(1)):
+            if found is None or gates.is_placeholder(found.group(1)):
+                continue
+            if (
+                stem[:1] != b"i"
+                or gates.is_mixed(found.group(1))
+                or _OF_USER.search(low, max(0, at - 200), at)
+            ):
                 spans.append(Span(found.start(1), found.end(1), "password"))
 
 
@@ -102,7 +111,7 @@ def find_quoted_pairs(text: str, lookup: Lookup, spans: list[Span]) -> None:
             inside.find_authorization(text, first, end, spans)
         elif verdict.gate in (keys.COOKIE, keys.SET_COOKIE) and "=" in value:
             inside.find_cookies(text, first, end, spans, response=verdict.gate == keys.SET_COOKIE)
-        elif gates.is_mixed(value) and gates.is_secret(value, verdict):
+        elif gates.is_mixed(value) and not keys.known(value) and gates.is_secret(value, verdict):
             spans.append(Span(first, end, verdict.kind))
 
 

@@ -7,6 +7,9 @@ forwards: quoted (at any depth of escapes), bracketed, or bare to where its surr
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import unquote
 
@@ -59,23 +62,49 @@ def _is_session(name: str) -> bool:
     return name != "session_id" and len(name) < 32 and _SESSIONS.match(name) is not None
 
 
+@lru_cache(maxsize=4096)
+def _has_tail(name: str) -> bool:
+    """Tell whether words before *name* may belong to it; the search takes 4 us."""
+    return _TAILS.search(name) is not None
+
+
+_LONGEST_QUIET: Final = 40
+
+
+def is_quiet(name: str, lookup: Lookup) -> bool:
+    """Tell whether nothing is ever found at ``name:`` with a space before it, in ASCII text.
+
+    What ``_judge`` finds without looking around; only plain words qualify.
+    """
+    if not (name.isalpha() and name.isascii() and len(name) <= _LONGEST_QUIET):
+        return False
+    verdict = lookup(name)
+    is_plain = verdict is None or verdict.gate == keys.SLOT
+    return is_plain and name not in _NAMING and not _has_tail(name)
+
+
 class PairFinder(ValueReader):
     """Reads the pairs of one text into *spans*."""
 
     __slots__ = ()
 
-    def find(self) -> None:
-        """Add the values of all secret names to the spans."""
-        marks = self.marks
+    def find(self, quiet: Mapping[str, bool] = MappingProxyType({})) -> None:
+        """Add the values of all secret names to the spans; words that are *quiet* are skipped."""
+        text, marks = self.text, self.marks
         at = marks.find(b"=")
         while at >= 0:
+            if text[at] == ":":
+                before = text.rfind(" ", max(0, at - _LONGEST_QUIET - 1), at)
+                if before >= 0 and quiet.get(text[before + 1 : at]):
+                    at = marks.find(b"=", at + 1)
+                    continue
             at = marks.find(b"=", self._at_sign(at))
 
     def _at_sign(self, at: int) -> int:
         """Look at the sign at *at*; return where to look on."""
         text = self.text
         end = at
-        if at and text[at - 1] in "=:":
+        if at and (text[at - 1] in "=:" or (text[at - 1] in "<>" and text[at] == "=")):
             return at + 1  # the second of two signs: the first one was looked at
         while end > 0 and text[end - 1] in _BEFORE_SIGN and at - end < 24:
             end -= 1
@@ -93,7 +122,9 @@ class PairFinder(ValueReader):
             return at + 1
         return self.read(name, start, at, verdict)
 
-    def _judge(self, name: str, start: int, at: int) -> Verdict | None:
+    def _judge(  # noqa: C901, PLR0911 - one exit for each place of a name
+        self, name: str, start: int, at: int
+    ) -> Verdict | None:
         text = self.text
         if text[at] == ":" and self._is_part(name, start, at):
             return None
@@ -110,10 +141,10 @@ class PairFinder(ValueReader):
         if text[at] == "=" and _LONG.match(text, at + 1) and _is_session(name):
             return _SESSION
         if (start and text[start - 1] in "(?&") or name == "input_value":
-            return self._by_place(name, start)
+            return self._by_place(name, start, text[at])
         if name in _LINK_NAMES and text[at] == "=" and _FORM.match(text, at + 1):
             return _CODE
-        if _TAILS.search(name) or not text.isascii():
+        if _has_tail(name) or not text.isascii():
             return self._with_words_before(name, start)
         return None
 
@@ -123,6 +154,8 @@ class PairFinder(ValueReader):
         if "/" in name.lstrip("/-") and not text.startswith((" ", "\n", '"'), at + 1):
             return True  # ghcr.io/acme/auth:1.2
         before = text[max(0, start - 2) : start]
+        if before == "::":
+            return True  # AWS::IAM::AccessKey
         if before == "${" and text.startswith("?", at + 1):
             return True  # ${API_KEY:?missing}
         return text[at - 1] == ")" and before[-1:] == "(" and before[:1].isalpha()  # fix(auth): x
@@ -135,19 +168,24 @@ class PairFinder(ValueReader):
         words = before.group(1).split()
         while words and name.lower() in _LINKING:
             name = words.pop()
+            if name.lower() == "pass":
+                return None  # what to pass to :something:
         for first in range(max(0, len(words) - 3), len(words) + 1):
             verdict = self.lookup(" ".join([*words[first:], name]))
             if verdict is not None and verdict.gate not in (keys.SLOT, keys.RANDOM):
                 return verdict
         return None
 
-    def _by_place(self, name: str, start: int) -> Verdict | None:
+    def _by_place(self, name: str, start: int, sign: str) -> Verdict | None:
         """Judge a name by what stands before it: a validation error, a bracket, a query."""
         text = self.text
         if name == "input_value":
             above = _ABOVE.search(text, max(0, start - 300), start)
             return self.lookup(above.group(1)) if above is not None else None
         if text[start - 1] == "(":
+            tight = start > 1 and text[start - 2] != " "
+            if tight and (sign == ":" or self.lookup(name) is None):
+                return None  # a parameter and its type, an argument
             return self.lookup(text[max(0, start - 33) : start - 1].rstrip().rpartition(" ")[2])
         if name in {"signature", "hmac", "Signature"}:
             return _SIGNATURE

@@ -9,11 +9,11 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from logbraid.scrub import gates, inside, keys, lines, urls
+from logbraid.scrub import expressions, gates, inside, keys, lines, urls
 from logbraid.scrub.keys import Verdict
 from logbraid.scrub.spans import Span
 
-_QUOTE: Final = re.compile(r"[bBuUrRfF]{0,2}(\\{0,7})([\"'`])")
+_QUOTE: Final = re.compile(r"[bBuUrRfFnNeE@$]{0,2}(\\{0,7})([\"'`])")
 _SPACE: Final = re.compile(r"[ \t]{0,64}")
 _BARE: Final = re.compile(r"[^\s\"'`<>]{1,4096}+")
 _CUT: Final = re.compile(
@@ -40,11 +40,8 @@ _WORDS: Final = re.compile(r"[a-z]{2,12}(?: [a-z]{2,12}){1,23}[.]?(?=\s{0,4}(?:\
 _TYPED: Final = re.compile(
     r"&?(?:'static )?[A-Za-z_][\w.\[\], |<>]{0,48}?[ ]?=[ ]?(?=[bruf]?[\"'`])"
 )
-_MORE_WORDS: Final = re.compile(r",? [a-z]{2,16}(?![\w=:])")
-_SHORTEST_PIN: Final = 4
+_UNQUOTED: Final = re.compile(r"\{[ ]{0,4}\w{1,40}: [\w-]{1,64}[^\n\"'{}]{0,512}\}")
 _MAX_CONTAINER: Final = 8192
-_IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z_]{0,63}\Z")
-
 Lookup = Callable[[str], Verdict | None]
 
 
@@ -84,7 +81,9 @@ class ValueReader:
         self.lookup = lookup
         self.spans = spans
 
-    def read(self, name: str, start: int, at: int, verdict: Verdict) -> int:
+    def read(  # noqa: PLR0911 - one exit for each way a value may begin
+        self, name: str, start: int, at: int, verdict: Verdict
+    ) -> int:
         """Read the value after the sign at *at*, redact it if it is one, return where to go on."""
         text = self.text
         first = at + 1
@@ -101,7 +100,8 @@ class ValueReader:
             stop = text.find("\n", first, first + 5)
             return self._block(start, stop, verdict) if stop >= 0 else first + 1
         if text.startswith(("\n", "\r"), first):
-            return self._block(start, first, verdict)
+            in_code = sign == ":" and expressions.heads_statement(text, start)
+            return first if in_code else self._block(start, first, verdict)
         php = _PHP.match(text, first)
         if php is not None:
             first = php.end()
@@ -125,6 +125,8 @@ class ValueReader:
             if literal >= 0:
                 return literal
         if verdict.gate in (keys.AUTH, keys.COOKIE, keys.SET_COOKIE):
+            if expressions.assigns_code(text, at, first, self.lookup):
+                return first
             stop = lines.header_end(text, start, first)
             if stop > first:
                 self.redact(first, stop, verdict, quoted=False)
@@ -162,6 +164,10 @@ class ValueReader:
     def _quoted(self, quote: re.Match[str], verdict: Verdict) -> int:
         first = quote.end()
         close = closing(self.text, first, len(quote.group(1)), quote.group(2), len(self.text))
+        if expressions.is_template(self.text, quote, close, verdict):
+            return max(close, first)
+        if verdict.kind == "token" and expressions.is_compared(self.text, quote, close):
+            return close + 1  # a parser asks: token == "rbracket"
         if close == first and self.text.startswith(":", close + len(quote.group(2))):
             return close + 2  # if password == '': the name is not asked again
         if close < 0:
@@ -187,6 +193,8 @@ class ValueReader:
         depth = 0
         at = first
         end = min(len(text), first + _MAX_CONTAINER)
+        if _UNQUOTED.match(text, first):
+            return sign + 1  # its own names say more: {username: bob, password: x}
         while at < end:
             char = text[at]
             if char in "{[(":
@@ -231,63 +239,21 @@ class ValueReader:
             self.redact(first, phrase.end(), verdict, quoted=True)
             return phrase.end()
         whole = lines.rest_of_line(text, start, first, end)
+        if name.startswith(expressions.OWN):
+            whole = end
         if whole > end and not gates.is_code(text[first:whole]):
             self.redact(first, whole, verdict, quoted=True)
             return whole
         if text.startswith(" / ", end):
             second = _BARE.match(text, end + 3)
             end = second.end() if second is not None else end
-        if end - first < 2 or self._is_code(name, at, first, end, found.end()):
+        place = expressions.Place(text, name, at, first, end, self.lookup)
+        if end - first < 2 or place.is_code(found.end()):
             return end
-        if text[at] == ":" and self._is_said(name, at, first, end, verdict):
+        if text[at] == ":" and place.is_said(verdict):
             return end
         self.redact(first, end, verdict, quoted=False)
         return end
-
-    def _is_said(self, name: str, at: int, first: int, end: int, verdict: Verdict) -> bool:
-        """Tell whether a sentence goes on after the colon: ``the secret: nobody knew``."""
-        text = self.text
-        if name == "PASS" and at + 1 < first:
-            return True  # the verdict of a test
-        if verdict.kind == "pin":
-            return end - first < _SHORTEST_PIN and text[first:end].isdigit()
-        if verdict.kind != "secret" or not text[first:end].isalpha():
-            return False
-        if text.startswith((".", "!"), end):
-            return True
-        return text[first:end].islower() and _MORE_WORDS.match(text, end) is not None
-
-    def _is_code(self, name: str, at: int, first: int, end: int, token_end: int) -> bool:
-        """Tell whether what stands there is a program's or a message's word, not a value."""
-        text = self.text
-        value = text[first:end]
-        tight = at + 1 == first
-        quoted_name = at > 0 and text[at - 1] in "\"'"
-        if text[at] == ":" and tight and not quoted_name and _IDENTIFIER.match(value):
-            return True  # a permission or a tag: secrets:read
-        tight = tight and text[at] == "="
-        if self._is_variable(name, value, at, tight=tight):
-            return True
-        if tight and not name.islower():
-            return gates.is_code_call(text[first:token_end])
-        if not name.isupper() and (gates.is_code(text[first:token_end]) or gates.is_code(value)):
-            return True
-        if tight or text[at] != ":":
-            return False
-        stop = text.find("\n", first, first + 200)
-        return gates.is_status(text[first : stop if stop >= 0 else first + 200])
-
-    def _is_variable(self, name: str, value: str, at: int, *, tight: bool) -> bool:
-        """Tell whether *value* is a variable: ``password = new_password``, ``== stored``."""
-        if name.isupper() or not _IDENTIFIER.match(value):
-            return False
-        if self.text[at - 1 : at + 1] in {"==", "!="} or self.text.startswith("=", at + 1):
-            return True
-        if name.partition(".")[0] in {"self", "this", "cls"}:
-            return True
-        if self.text[at] == ":" or not (tight or self.text.startswith(" ", at + 1)):
-            return False
-        return self.lookup(value) is not None
 
     def redact(self, first: int, end: int, verdict: Verdict, *, quoted: bool) -> None:
         """Redact ``text[first:end]``, or the secret part of it, if it is one."""

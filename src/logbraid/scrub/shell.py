@@ -201,7 +201,7 @@ def _by_place(
 
 
 def _share(items: list[str], at: int, found: list[tuple[int, Span]]) -> None:
-    """Find the password of ``net use Z: \\\\server\\share x /user:bob``: the bare word after the share."""
+    """Find the password of ``net use``: the bare word after the name of the share."""
     shared = False
     for place, item in enumerate(items[at:], at):
         if item.startswith("\\"):

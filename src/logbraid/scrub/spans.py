@@ -26,6 +26,10 @@ def redacted(kind: str) -> str:
 
 def without(text: str, spans: list[Span], counts: dict[str, int]) -> str:
     """Return *text* with each span replaced by its marker; of overlapping ones the first wins."""
+    if len(spans) == 1 and spans[0].end:  # nearly always
+        start, end, kind, wrap = spans[0]
+        counts[kind] = counts.get(kind, 0) + 1
+        return f"{text[:start]}{wrap}{MARK}{kind}]{wrap}{text[end:]}"
     spans.sort(key=lambda span: (span[0], -span[1]))
     parts: list[str] = []
     done = 0

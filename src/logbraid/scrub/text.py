@@ -14,7 +14,7 @@ from typing import Final
 from logbraid.scrub import cards, notation, pem, prose, shell, tables, urls, values
 from logbraid.scrub.gates import MARK
 from logbraid.scrub.glance import STEMS
-from logbraid.scrub.pairs import Lookup, PairFinder
+from logbraid.scrub.pairs import Lookup, PairFinder, is_quiet
 from logbraid.scrub.spans import Span, without
 
 
@@ -51,6 +51,10 @@ _COMMANDS: Final = re.compile(
     rb"setx |setenv |env |config|rabbitmqctl |htpasswd |net use|authtoken |vault |snyk "
 )
 _MAX_ROUNDS: Final = 4
+_AFTER_COLON: Final = frozenset("*56/A")
+_COLONS: Final = 16
+_SHORT: Final = 40
+_MAX_WORDS: Final = 4096
 _ESCAPES: Final = (
     ("\\u0022", '\\\\\\\\\\"'),
     ("\\u0027", "\\\\\\\\\\'"),
@@ -75,6 +79,7 @@ class TextScanner:
         personal_data: bool,
     ) -> None:
         self._lookup = lookup
+        self._quiet: dict[str, bool] = {}
         self._patterns = tuple(patterns.items())
         self._personal_data = personal_data
 
@@ -105,7 +110,7 @@ class TextScanner:
             text = _MARKER.sub(_hidden, text)
         if "\\" in text or "%" in text or "&" in text:
             text = _with_plain_quotes(text)
-        raw = text.encode("ascii", "replace")
+        raw = text.encode() if ascii_only else text.encode("ascii", "replace")
         marks = raw.translate(_MARKS)
         low = raw.translate(_LOWER)
         first = marks.find(_RUN)
@@ -143,22 +148,47 @@ class TextScanner:
             at = marks.find(_RUN, end)
 
     def _last_run(self, text: str, marks: bytes, spans: list[Span]) -> None:
-        last = max(marks.rfind(b" "), marks.rfind(b"=")) + 1
+        last = marks.rfind(b" ") + 1
+        last = max(last, marks.rfind(b"=", last) + 1)
         if len(text) - last >= 7:
             values.find_cut(text, last, spans)
 
     def _signs(self, text: str, raw: bytes, marks: bytes, spans: list[Span]) -> None:
         if "@" in text:
+            urls.find_userinfo(text, spans)
+        if _is_colon_followed(text):
             if ":*:" in text or ":543" in text or ":643" in text:
                 notation.find_pgpass(text, spans)
-            urls.find_userinfo(text, spans)
-        elif ":*:" in text or ":543" in text or ":643" in text:
-            notation.find_pgpass(text, spans)
-        if "://" in text:
-            urls.find_webhooks(text, spans)
-        if ":AA" in text:
-            values.find_telegram(text, raw, spans)
-        PairFinder(text, marks, self._lookup, spans).find()
+            if "://" in text:
+                urls.find_webhooks(text, spans)
+            if ":AA" in text:
+                values.find_telegram(text, raw, spans)
+        if not text.isascii():
+            PairFinder(text, marks, self._lookup, spans).find()
+        elif not self._is_prose(text):
+            PairFinder(text, marks, self._lookup, spans).find(self._quiet)
+
+    def _is_prose(self, text: str) -> bool:
+        """Tell whether all signs of *text* are colons behind plain words: a tenth of the time."""
+        parts = text.split(":", _COLONS)
+        if len(parts) > _COLONS or "=" in text:
+            return False
+        parts.pop()
+        quiet = self._quiet
+        for at, part in enumerate(parts):
+            _, space, word = part.rpartition(" ")
+            if at and not space:
+                return False
+            known = quiet.get(word)
+            if known is None:
+                known = is_quiet(word, self._lookup)
+                if len(word) <= _SHORT:
+                    if len(quiet) >= _MAX_WORDS:
+                        quiet.clear()
+                    quiet[word] = known
+            if not known:
+                return False
+        return True
 
     def _digits(self, text: str, low: bytes, spans: list[Span]) -> None:
         at = low.find(b"0000")
@@ -213,6 +243,18 @@ class TextScanner:
             shell.find_programs(text, self._lookup, spans)
         if low.find(b" is ") >= 0 or low.find(b" was ") >= 0:
             prose.find_reversed(text, low, spans)
+
+
+def _is_colon_followed(text: str) -> bool:
+    """Tell whether a colon may stand before a sign that matters; in prose there is a space."""
+    at = text.find(":")
+    for _ in range(_COLONS):
+        if at < 0:
+            return False
+        if text[at + 1 : at + 2] in _AFTER_COLON:
+            return True
+        at = text.find(":", at + 1)
+    return at >= 0
 
 
 def _speaks(low: bytes) -> bool:

@@ -6,9 +6,11 @@ looked at in ``neighbours.py``.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
-from typing import Final
+from hashlib import blake2b
+from typing import Any, Final
 
 from logbraid.record import Plain
 from logbraid.scrub import cards, embedded, gates, inside, keys, neighbours
@@ -22,12 +24,28 @@ _MAX_NAMES: Final = 4096
 _MAX_TEXTS: Final = 8192
 _MAX_CLEAN: Final = 64
 _MAX_NAME: Final = 128
+_MAX_TAGS: Final = 8
+_MAX_KNOWN: Final = 512
+_MAX_REDACTED: Final = 1024
+_KEY: Final = os.urandom(32)
+_MAX_ROWS: Final = 1024
+_ANY_WORD: Final = frozenset(("password", "api_key", "token", "secret", "secret_key"))
+"""Kinds of which any word of letters and digits is a secret."""
 
 
 class Walker:
     """Walks trees with the rules of one Scrubber and remembers what it found clean."""
 
-    __slots__ = ("_names", "_verdicts", "clean_texts", "looks_clean", "plain_names", "scanner")
+    __slots__ = (
+        "_clean_rows",
+        "_names",
+        "_redacted",
+        "_verdicts",
+        "clean_texts",
+        "looks_clean",
+        "plain_names",
+        "scanner",
+    )
 
     def __init__(
         self, names: NameRules, patterns: Mapping[str, re.Pattern[str]], *, personal_data: bool
@@ -35,6 +53,8 @@ class Walker:
         self.plain_names: dict[str, bool] = {}
         self.clean_texts: set[str] = set()
         self._verdicts: dict[str, Verdict | None] = {}
+        self._clean_rows: set[tuple[Any, ...]] = set()
+        self._redacted: dict[tuple[int, bytes], tuple[str, tuple[tuple[str, int], ...]]] = {}
         self._names = names
         self.scanner = TextScanner(self.verdict, patterns, personal_data=personal_data)
         # What is proven clean by the built-in rules may not be so by rules of the user
@@ -77,10 +97,36 @@ class Walker:
 
     def scan(self, text: str, counts: dict[str, int], levels: int) -> str:
         """Return *text* without its secrets, looking into JSON for so many *levels*."""
-        if text in self.clean_texts or self.looks_clean(text):
+        size = len(text)
+        if size > _MAX_KNOWN:
+            return self._scan_anew(text, counts, levels)
+        if size < 4 or text in self.clean_texts or self.looks_clean(text):
             return text
-        if len(text) < 4:
-            return text
+        return self._scan_known(text, counts, levels)
+
+    def _scan_known(self, text: str, counts: dict[str, int], levels: int) -> str:
+        """Return *text* without its secrets, from memory if it was redacted before.
+
+        The same header comes with every request, and a whole search takes 50 us. The secret itself
+        is not remembered, only its keyed digest (2^-128 to be another's), and what became of it.
+        """
+        raw = text.encode("utf-8", "surrogatepass")
+        digest = (levels, blake2b(raw, digest_size=16, key=_KEY).digest())
+        known = self._redacted.get(digest)
+        if known is None:
+            found: dict[str, int] = {}
+            new = self._scan_anew(text, found, levels)
+            if new is text:
+                return text
+            known = (new, tuple(found.items()))
+            if len(self._redacted) >= _MAX_REDACTED:
+                self._redacted.clear()
+            self._redacted[digest] = known
+        for kind, number in known[1]:
+            counts[kind] = counts.get(kind, 0) + number
+        return known[0]
+
+    def _scan_anew(self, text: str, counts: dict[str, int], levels: int) -> str:
         if levels and text[0] in embedded.OPENERS:
             new = embedded.scrub(text, lambda tree: self.walk(tree, counts, levels - 1))
             if new is not None:
@@ -103,28 +149,32 @@ class Walker:
             return self.items(value, counts, levels)  # type: ignore[arg-type]  # type() told
         return value
 
-    def fields(self, tree: dict[str, Plain], counts: dict[str, int], levels: int) -> Plain:
+    def fields(  # noqa: C901, PLR0912 - the hot loop, as below
+        self, tree: dict[str, Plain], counts: dict[str, int], levels: int
+    ) -> Plain:
         """Scrub a dict: the same object, or a copy where something changed."""
         changed: dict[str, Plain] | None = None
         plain_names = self.plain_names
         clean = self.clean_texts
         for name, value in tree.items():
             plain = plain_names.get(name)
+            kind = type(value)
+            new_name = name
+            new: Plain
             if plain:
-                kind = type(value)
                 if kind is str:
                     if value in clean:
                         continue
-                elif kind is not dict and kind is not list:
+                    new = self.scan(value, counts, levels)  # type: ignore[arg-type]  # type() told
+                elif kind is dict:
+                    new = self.fields(value, counts, levels)  # type: ignore[arg-type]  # type() told
+                elif kind is list:
+                    new = self.items(value, counts, levels)  # type: ignore[arg-type]  # type() told
+                else:
                     continue
-                new = self.walk(value, counts, levels)
-                new_name = name
             else:
-                new_name = (
-                    name
-                    if plain is None and self.name_is_plain(name)
-                    else self.scan(name, counts, 1)
-                )
+                if name not in clean and (plain is not None or not self.name_is_plain(name)):
+                    new_name = self.scan(name, counts, 1)
                 new = self.value(self.verdict(name), value, tree, counts, levels)
             if new is not value or new_name != name:
                 if changed is None:
@@ -165,10 +215,24 @@ class Walker:
                 changed[at] = new
         now = items if changed is None else changed
         if texts > 1 and texts == len(items):
-            now = neighbours.scrub_row(self, now, items, options, counts)
+            now = self._row(now, items, options, counts)
         if pairs:
             now = neighbours.scrub_pairs(self, now, items, counts, levels)
         return now
+
+    def _row(
+        self, now: list[Plain], items: list[Plain], options: int, counts: dict[str, int]
+    ) -> list[Plain]:
+        """Scrub a list of texts, which may belong together; short rows found clean are known."""
+        row: tuple[Any, ...] = tuple(items) if len(items) <= _MAX_TAGS else ()
+        if row in self._clean_rows:
+            return now
+        new = neighbours.scrub_row(self, now, items, options, counts)
+        if row and new is items and self.clean_texts.issuperset(row):
+            if len(self._clean_rows) >= _MAX_ROWS:
+                self._clean_rows.clear()
+            self._clean_rows.add(row)
+        return new
 
     def value(  # noqa: PLR0911 - one exit for each type
         self,
@@ -207,7 +271,7 @@ class Walker:
         """Scrub a text under a name of that *verdict*."""
         gate = verdict.gate
         if gate <= keys.SHAPED or gate in (keys.TOKEN, keys.AUTH_PAIR, keys.RANDOM):
-            if gates.is_secret(text, verdict):
+            if is_plainly_secret(text, verdict) or gates.is_secret(text, verdict):
                 return marker(verdict.kind, counts)
             return self.scan(text, counts, levels)
         spans: list[Span] = []
@@ -238,3 +302,21 @@ class Walker:
         ):
             return value
         return marker(verdict.kind, counts)
+
+
+def is_plainly_secret(text: str, verdict: Verdict) -> bool:
+    """Tell by its form alone that ``gates.is_secret`` would say so; ``False``: unknown.
+
+    A shortcut for what most passwords and keys are, one word of letters and digits: a fifth of the
+    time. A test holds both equal.
+    """
+    if (
+        verdict.gate > keys.TEXT
+        or verdict.kind not in _ANY_WORD
+        or not 8 <= len(text) <= _MAX_CLEAN
+    ):
+        return False
+    if not text.isascii():
+        return False
+    raw = text.encode()
+    return raw.isalnum() and not raw.isalpha() and not raw.isdigit()

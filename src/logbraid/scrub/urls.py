@@ -79,6 +79,8 @@ def _one(text: str, first: int, end: int, spans: list[Span]) -> int:
     elif _NO_PORT.search(authority, sign + 1, stop) and authority.rfind("@") > stop:
         sign = authority.rfind("@")  # what looked like a host was the rest of the password
     user, separator, password = authority[:sign].partition(":")
+    if separator and _is_example(user, password, authority[sign + 1 :]):
+        return first + sign
     if separator and password and password not in {"x-oauth-basic", "x"}:
         if not is_placeholder(password) or _plain_but_real(password):
             start = first + len(user) + 1
@@ -88,6 +90,19 @@ def _one(text: str, first: int, end: int, spans: list[Span]) -> int:
     if len(user) >= 16 and is_shaped(user) and not is_placeholder(user):
         spans.append(Span(first, first + len(user), "userinfo"))
     return first + sign
+
+
+_EXAMPLE_HOST: Final = re.compile(r"(?i)(?:host|hostname|server|domain|your[-_]?host)(?![\w.-])")
+
+
+def _is_example(user: str, password: str, host: str) -> bool:
+    """Tell whether a manual shows how such an address is built: ``user:password@host``."""
+    if password.lower() not in {"pass", "password", "passwd", "pw", "pwd", "passw0rd"}:
+        return False
+    return password.isupper() or (
+        user.lower() in {"user", "username", "login", "name"}
+        and _EXAMPLE_HOST.match(host) is not None
+    )
 
 
 def _plain_but_real(password: str) -> bool:

@@ -98,7 +98,9 @@ def find_in_run(text: str, raw: bytes, start: int, end: int, spans: list[Span]) 
             )
 
 
-def _find_heads(text: str, start: int, end: int, spans: list[Span]) -> None:
+def _find_heads(  # noqa: C901 - a loop over heads and their rows
+    text: str, start: int, end: int, spans: list[Span]
+) -> None:
     at = start
     no_jwt_until = 0
     while True:

@@ -34,6 +34,10 @@ PINS: Final = (
 CARD_SECRETS: Final = "cvv|cvc|cvv2|cvc2|csc|card verification value|card verification code"
 PEOPLE_SECRETS: Final = "ssn|social security number|social security no|social security"
 
+SIGNATURES: Final = (
+    "hub signature|hub signature 256|stripe signature|slack signature|twilio signature|x signature|"
+    "webhook signature|request signature|hmac signature|hmac sha256|shopify hmac sha256"
+)
 SECRETS: Final = (
     "sudo pass|secret|secrets|credential|credentials|creds|cred|client secret|webhook secret|"
     "secret access|"
@@ -96,7 +100,8 @@ NEUTRAL: Final = frozenset(
         "previous prev next hash hashed digest env input param parameter arg argument "
         "content contents base local internal external global admin user root readonly ro "
         "rw eu us uk de one two a b c x y alt fallback temp tmp encrypted decrypted for "
-        "of cache legacy override blob literal"
+        "of cache legacy override blob literal utente usuario utilisateur benutzer attuale actual "
+        "nuova nueva nouveau nouvelle ancien vecchia vieja antigua anterior banco neu alt"
     ).split()
 )
 """Words that may follow a secret's name without changing what it names."""
@@ -166,7 +171,7 @@ SUFFIXES: Final = (
     "connstr setcookie authkey securitytoken requestverificationtoken wachtwoord "
     "contrasena jelszo schlussel secret sessioncookie recoverycode backupcode securitycode "
     "verificationcode githubtoken gitlabtoken npmtoken slacktoken devicetoken pushtoken jwttoken "
-    "oauthtoken logintoken resettoken verificationtoken vaulttoken servicetoken deploytoken "
+    "adminpwd rootpwd loginpwd oauthtoken logintoken resettoken verificationtoken vaulttoken servicetoken deploytoken "
     "secrettoken clienttoken admintoken jwtkey hmackey webhookkey licensekey"
 ).split()
 """Words that are glued to what stands before them (``PGPASSWORD``) and stay themselves."""
@@ -217,6 +222,9 @@ GLUED: Final = {
     "connstring": "connection string",
     "connstr": "connection string",
     "setcookie": "set cookie",
+    "adminpwd": "pwd",
+    "rootpwd": "pwd",
+    "loginpwd": "pwd",
     "sessioncookie": "session cookie",
     "recoverycode": "recovery code",
     "backupcode": "backup code",
