@@ -153,7 +153,7 @@ def test_a_search_that_fails_says_not_clean() -> None:
         raise RuntimeError
 
     scrubber = Scrubber()
-    scrubber._walker.scanner.scrub = broken  # type: ignore[method-assign]
+    scrubber._walker.scanner.scrub = broken  # type: ignore[method-assign, assignment]
     assert not scrubber.text_is_clean("password: x")
 
 
@@ -220,7 +220,7 @@ def test_memory_of_what_was_redacted_is_bounded() -> None:
 class EveryQuiet(dict[str, bool]):
     """What a scanner knows that has seen every word."""
 
-    def get(self, word: str, _: object = None) -> bool:  # type: ignore[override]
+    def get(self, word: str, _: object = None) -> bool:
         return is_quiet(word, NameRules())
 
 

@@ -31,7 +31,7 @@ from logbraid.settings import (
 )
 
 NAMES = [row.name for row in TABLE]
-DESIGNED = (  # noqa: SIM905 - reads as the list of the design does
+DESIGNED = (
     "level levels level_file output format log_dir retention_days file_mode instance max_open_files"
     " max_tenants tenant service env version fields callsite max_summary_chars max_exception_chars"
     " max_line_bytes delivery queue_bytes queue_policy stdout_lock scrub processors"

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TextIO
@@ -24,6 +26,7 @@ from logbraid.level import levels
 from logbraid.level_file import LevelFile
 from logbraid.middleware.request import restore_access_loggers
 from logbraid.pipeline import Pipeline
+from logbraid.process import renew_after_fork
 from logbraid.propagation import context_from_env
 from logbraid.record import Plain
 from logbraid.settings import Resolved, Settings, SettingsChanges, resolve
@@ -62,7 +65,9 @@ class Assembly:
             self.level_file.start()
             self.pipeline.on_settle.append(self.level_file.start)
         for queue in self._queues():
-            queue.install_sigterm()
+            if not queue.install_sigterm() and threading.current_thread() is not _MAIN:
+                text = "the queue is not drained at SIGTERM: configured outside the main thread"
+                health.tell_once(text, text)
 
     def stop(self) -> None:
         """Let go of what another configuration would bring anew."""
@@ -79,6 +84,10 @@ class Assembly:
 
     def close(self) -> None:
         """End it, if it is the one in force."""
+        with _lock.lock:
+            self._close()
+
+    def _close(self) -> None:
         global _current  # noqa: PLW0603 - see below
         if _current is not self:
             return
@@ -93,12 +102,31 @@ class Assembly:
         self.pipeline.close()
 
 
+class _Lock:
+    """One configuration at a time; fresh in a forked child."""
+
+    def __init__(self) -> None:
+        self.renew()
+        renew_after_fork(self.renew)
+
+    def renew(self) -> None:
+        self.lock = threading.RLock()
+
+
+_lock: Final = _Lock()
+_MAIN: Final = threading.main_thread()
+_GRACE_SECONDS: Final = 0.05
 _UNCONFIGURED_LEVEL: Final = 30
 _current: Assembly | None = None
 
 
 def assemble(resolved: Resolved, sinks: list[Sink], *, keep: bool = False) -> Assembly:
     """Put a new configuration in force; *keep* leaves the one before it open."""
+    with _lock.lock:
+        return _assembled(resolved, sinks, keep=keep)
+
+
+def _assembled(resolved: Resolved, sinks: list[Sink], *, keep: bool) -> Assembly:
     global _current  # noqa: PLW0603 - one process, one configuration
     before = _current
     health.reset()
@@ -111,6 +139,9 @@ def assemble(resolved: Resolved, sinks: list[Sink], *, keep: bool = False) -> As
     _current = Assembly(resolved, made)
     _current.start(None if before is None else before.takeover)
     if before is not None and not keep:
+        before.pipeline.heir = made
+        if threading.active_count() > 1:
+            time.sleep(_GRACE_SECONDS)  # for lines that other threads have half-way through
         before.pipeline.flush()
         before.pipeline.close()
     return _current
@@ -121,19 +152,26 @@ def capture(changes: SettingsChanges) -> Iterator[None]:
     """Put *changes* in force with no output but their ``sinks``, and afterwards what was before."""
     global _current  # noqa: PLW0603 - as above
     before, root, named = _current, levels.root, levels.named
+    counted = health.counted()
     resolved = resolve(None, changes, {})
     sinks: list[Sink] = [FunctionSink(function) for function in resolved.settings.sinks]
-    captured = assemble(resolved, sinks, keep=True)
+    assemble(resolved, sinks, keep=True)
     try:
         yield
     finally:
-        if before is None:
-            captured.close()
-        elif _current is captured:
-            captured.stop()
-            _current = before
-            before.start(before.takeover)
-            levels.configure(root, named)
+        with _lock.lock:
+            inner = _current
+            if before is None:
+                if inner is not None:
+                    inner.close()
+            else:
+                if inner is not None:
+                    inner.stop()
+                    inner.pipeline.close()
+                _current = before
+                before.start(inner.takeover if inner is not None else None)
+                levels.configure(root, named)
+                health.count_on(counted)
 
 
 def _layers(settings: Settings) -> tuple[list[Layer], Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self, Unpack
 
 from logbraid.integrations.stdlib_takeover import foreign_loggers
 from logbraid.level import DebugWindow, levels
-from logbraid.parsing import parse_level
+from logbraid.parsing import parse_level, shown
 from logbraid.settings import Settings, SettingsChanges, resolve
 
 if TYPE_CHECKING:
@@ -82,13 +82,13 @@ def set_level(level: str | int | None, *, logger: str | None = None) -> None:
     if level is not None:
         number = parse_level(level)
         if number is None:
-            raise ValueError(f"level is {level!r:.80}; use a word such as 'debug', or a number")
-    levels.set(number, logger)
+            raise ValueError(f"level is {shown(level)}; use a word such as 'debug', or a number")
+    levels.set(number, None if logger in ("", "root") else logger)
 
 
 def get_level(logger: str | None = None) -> int:
     """Return the level that *logger*, or everything, has now, as a number (20 is info)."""
-    return levels.root if logger is None else levels.effective(logger)
+    return levels.root if logger in (None, "", "root") else levels.effective(str(logger))
 
 
 def debug_for(*, seconds: float, **match: object) -> DebugWindow:
@@ -98,5 +98,7 @@ def debug_for(*, seconds: float, **match: object) -> DebugWindow:
     more of the others. Ends by itself or by ``cancel()``. Loggers of ``logging`` that handlers
     hear which are not ours keep their level; they are named in ``.skipped``.
     """
+    if not seconds > 0:  # not a number either
+        raise ValueError(f"seconds is {seconds!r:.40}; use a number above 0")
     wanted = {name: str(value) for name, value in match.items()}
     return levels.open(float(seconds), wanted, tuple(sorted(foreign_loggers())))

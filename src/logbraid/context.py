@@ -42,9 +42,14 @@ class RequestSlot:
             self.tenants.add(tenant)
         self.fields.update(fields)
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self.fields = {}
+        self.tenants = set()
+
     def fill(self, context: TracingContext) -> TracingContext:
         """Return *context* with what only this slot knows, without a tenant that is in doubt."""
-        missing = {name: value for name, value in self.fields.items() if name not in context}
+        missing = {name: value for name, value in dict(self.fields).items() if name not in context}
         if len(self.tenants) != 1:
             missing.pop("tenant_id", None)
         return context.merged(missing) if missing else context
@@ -206,7 +211,7 @@ def clear_context() -> None:
     new.block = old.block
     bound.set(new)
     if new.slot is not None:
-        new.slot.fields.clear()
+        new.slot.clear()
 
 
 class bound_context:  # noqa: N801 - reads as a function: with bound_context(tenant_id="acme")

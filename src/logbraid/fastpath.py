@@ -33,6 +33,7 @@ SPECIAL: Final = frozenset({"exc_info", "stack_info", "stacklevel", "extra", "ev
 _UNORDINARY: Final = ENVELOPE | SPECIAL | frozenset((*CONTEXT_ORDER, *FAILURE))
 _MAX_CACHED: Final = 4096
 _MAX_LEAVES: Final = 100
+_MAX_BOUND: Final = 50
 _MAX_NESTED: Final = 5
 _MARKER_CHARS: Final = len("[REDACTED:]")
 _LOWEST: Final = -(2**63)
@@ -256,8 +257,12 @@ class FastPath:
     def _image(self, context: TracingContext) -> _Image:
         counts: dict[str, int] = {}
         ids, others = self._pipeline.context_parts(counts)
-        is_ordinary = not counts and all(
-            self._is_ordinary(name) and self._is_scalar(value) for name, value in others.items()
+        is_ordinary = (
+            not counts
+            and len(others) <= _MAX_BOUND
+            and all(
+                self._is_ordinary(name) and self._is_scalar(value) for name, value in others.items()
+            )
         )
         json = b""
         if is_ordinary:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from logbraid.process import renew_after_fork
 
@@ -144,6 +144,14 @@ class Health:
         self.sinks: dict[str, SinkFigures] = {}
         self._told.clear()
         self._once.clear()
+
+    def counted(self) -> dict[str, Any]:
+        """Return the live counters, for ``count_on``."""
+        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+
+    def count_on(self, counters: dict[str, Any]) -> None:
+        """Go on counting with *counters*, as ``counted()`` returned them before a ``reset()``."""
+        vars(self).update(counters)
 
     def figures(self, sink: str) -> SinkFigures:
         """Return the live figures of the sink of that name, made at the first question."""

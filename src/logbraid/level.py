@@ -55,7 +55,10 @@ class DebugWindow:
 
     def matches(self, context: Mapping[str, object]) -> bool:
         """Tell whether *context* has every value that this window asks for."""
-        return all(str(context.get(name)) == value for name, value in self.match.items())
+        try:
+            return all(str(context.get(name)) == value for name, value in self.match.items())
+        except Exception:  # noqa: BLE001 - a stranger's __str__: it is not what was asked for
+            return False
 
     def cancel(self) -> None:
         """End it now. Idempotent."""

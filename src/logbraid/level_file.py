@@ -31,7 +31,9 @@ class LevelFile:
     def look(self) -> None:
         """Read the file now; tell of a level that changed. A missing file changes nothing."""
         try:
-            with self._path.open(encoding="utf-8", errors="replace") as file:
+            if not self._path.is_file():  # a FIFO would be waited for
+                return
+            with self._path.open(encoding="utf-8-sig", errors="replace") as file:
                 text = file.read(_MAX_BYTES).strip()
         except OSError:
             return

@@ -28,7 +28,7 @@ def merge(
     for layer in layers:
         context.update((name, value) for name, value in layer.items() if not _is_unset(value))
     for name in _IDS & context.keys():  # others than us may have bound a number, or rubbish
-        context[name] = _checked(context[name])
+        context[name] = checked_id(context[name])
     fields: dict[str, Any] = {}
     bound_tenant = context.get("tenant_id")
     for call in calls:
@@ -54,7 +54,7 @@ def _take_id(
     value: object,
     bound_tenant: str | None,
 ) -> None:
-    text = _checked(value)
+    text = checked_id(value)
     if text is None:
         return
     if name != "tenant_id" or bound_tenant is None:
@@ -64,7 +64,7 @@ def _take_id(
         health.tenant_conflicts.advance()
 
 
-def _checked(value: object) -> str | None:
+def checked_id(value: object) -> str | None:
     """Return *value* as the text of an id, or ``None`` where it is not set."""
     if _is_unset(value):
         return None

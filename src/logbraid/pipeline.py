@@ -24,7 +24,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from structlog.exceptions import DropEvent
 
@@ -37,10 +37,11 @@ from logbraid.fastpath import FastPath
 from logbraid.health import health
 from logbraid.identity import SafeIds
 from logbraid.level import Gate, levels
-from logbraid.merge import merge
+from logbraid.merge import merge, renamed
 from logbraid.plain.normalise import LOOK_AHEAD, Normaliser
+from logbraid.plain.texts import unique_name
 from logbraid.process import renew_after_fork
-from logbraid.record import NOTES, Plain, Record, level_word
+from logbraid.record import CONTEXT_ORDER, ENVELOPE, FAILURE, NOTES, Plain, Record, level_word
 from logbraid.settings import Settings
 from logbraid.sinks.fan_out import fan_out, noting
 from logbraid.sinks.sink import Sink
@@ -51,6 +52,7 @@ from logbraid.userland import Layer, ask, process
 MAX_EVENT_CHARS: Final = 1000
 MAX_NAME_CHARS: Final = 200
 _NOTE_LEAVES: Final = 12
+_FENCE: Final = ENVELOPE | frozenset(CONTEXT_ORDER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,11 @@ class Pipeline:
             if (value := getattr(settings, name))
         }
         self.ids = SafeIds(self.scrubber)
-        self._deliver = fan_out(self.sinks)
+        self._fixed = renamed(settings.fields, failed=False)
+        self.heir: Pipeline | None = (
+            None  # the one that replaced this, for lines still on their way
+        )
+        self._deliver = fan_out(self.sinks, self._pass_on)
         self._deliver_short = noting(self.sinks, self._deliver)
         self.fastpath = FastPath(self)
         self.detour = True
@@ -116,6 +122,12 @@ class Pipeline:
         if line is None:
             return False
         self._deliver_short(*line)
+        return True
+
+    def _pass_on(self, line: bytes, tenant: str | None, day: str) -> bool:
+        if self.heir is None:
+            return False
+        self.heir._deliver(line, tenant, day)  # noqa: SLF001 - another one of us
         return True
 
     def emit(self, record: Record) -> None:
@@ -146,7 +158,7 @@ class Pipeline:
 
     def make(self, record: Record, *, reentrant: bool = False) -> Line | None:
         """Return the line that *record* becomes, or ``None`` if it is not wanted."""
-        time_ns = self._now() if record.time_ns is None else record.time_ns
+        time_ns = self.now() if record.time_ns is None else record.time_ns
         try:
             return self._make(record, self.stamper.stamp(time_ns), reentrant=reentrant)
         except DropEvent:
@@ -187,6 +199,7 @@ class Pipeline:
             body, notes, max_summary_chars=self.settings.max_summary_chars, limits=self._limits
         )
         text = body.pop("event", "")
+        body = _fenced(body, failed=bool(failure))
         line: dict[str, Plain] = {**head, "event": text, **self.service, **ids, **body, **failure}
         line.update(self._notes(record, notes, counts, reentrant=reentrant))
         encoded = encode_line(line, max_line_bytes=self.settings.max_line_bytes, notes=notes)
@@ -196,7 +209,8 @@ class Pipeline:
             health.scrubbed.add(kind, number)
         return Line(encoded, ids.get("tenant_id"), day_of(stamp))
 
-    def _now(self) -> int:
+    def now(self) -> int:
+        """Return the time by the clock of the settings, or by our own if that one fails."""
         try:
             return int(self.settings.clock())
         except Exception as error:  # noqa: BLE001 - a clock is anyone's callable
@@ -213,7 +227,8 @@ class Pipeline:
         )
         if self.settings.tenant and "tenant_id" not in context:
             context["tenant_id"] = self.settings.tenant
-        fields = {**{n: v for n, v in self.settings.fields.items() if n not in context}, **fields}
+        if self._fixed:
+            fields = {**{n: v for n, v in self._fixed.items() if n not in context}, **fields}
         if self.settings.callsite and record.callsite is not None:
             names = ("module", "function", "lineno")
             fields = {**fields, **dict(zip(names, record.callsite, strict=True)), **record.fields}
@@ -250,7 +265,7 @@ class Pipeline:
     ) -> dict[str, Plain]:
         told: dict[str, Plain] = {}
         if record.level_name:
-            told["level_name"] = self._label(record.level_name, counts)
+            told["level_name"] = self._label(record.level_name, counts).lower()
         if record.format_error:
             told["format_error"] = self._label(record.format_error, counts)
         if reentrant:
@@ -280,8 +295,11 @@ class Pipeline:
     def settle(self) -> None:
         """Look around, at the first record here or in a forked child, at the first request."""
         self.detour = False
-        for look in self.on_settle:
-            look()
+        for look in list(self.on_settle):
+            try:
+                look()
+            except Exception as error:  # noqa: BLE001 - it looks at strangers' handlers
+                health.complain("take-over", error)
 
     def flush(self, timeout_seconds: float = 2.0) -> bool:
         """Wait until every sink is through; tell whether all are."""
@@ -308,6 +326,7 @@ class Unconfigured:
 
     def __init__(self) -> None:
         self._pipeline: Pipeline | None = None
+        self._stream: TextIO | None = None
 
     def fast(self, *_: object) -> bool:
         """Take nothing the short way."""
@@ -336,13 +355,24 @@ class Unconfigured:
 
     def ready(self) -> Pipeline:
         """Return a pipeline with the default settings."""
-        if self._pipeline is None:
-            sink = StdoutSink(sys.stderr, name="stderr")
-            self._pipeline = Pipeline(Settings(), [sink])
+        if self._pipeline is None or self._stream is not sys.stderr:
+            self._stream = sys.stderr
+            self._pipeline = Pipeline(Settings(), [StdoutSink(self._stream, name="stderr")])
         return self._pipeline
 
     def settle(self) -> None:
         """Nothing was taken over that could be looked after."""
+
+
+def _fenced(body: dict[str, Plain], *, failed: bool) -> dict[str, Plain]:
+    """Return *body* without a name that is ours, whatever object or setting it was made of."""
+    fence = _FENCE | frozenset(FAILURE) if failed else _FENCE
+    if fence.isdisjoint(body):
+        return body
+    fenced: dict[str, Plain] = {}
+    for name, value in body.items():
+        fenced[unique_name(f"{name}_" if name in fence else name, fenced)] = value
+    return fenced
 
 
 active: Pipeline | Unconfigured = Unconfigured()
@@ -372,6 +402,16 @@ def emit(
     if levels.gate(logger).level > level:
         return
     active.emit(Record(level, logger, event, fields or {}, error=error, context=context))
+
+
+def mishap(level: int, logger: str, event: object, error: Exception) -> None:
+    """Say that there was a record, where a stranger's object kept a door from making one of it."""
+    try:
+        health.complain("record", error)
+        text = event if type(event) is str else f"<{type(event).__name__}>"
+        active.emit(Record(level, logger, text, format_error=type(error).__name__))
+    except Exception:  # noqa: BLE001 - at the recursion limit even that fails
+        health.drop("internal_error")
 
 
 def enabled(level: int, logger: str) -> bool:

@@ -25,7 +25,7 @@ from structlog.typing import EventDict, WrappedLogger
 from logbraid import pipeline
 from logbraid.context import bound
 from logbraid.encode import encode_line
-from logbraid.failure import error_message, error_of, error_type, traceback_text
+from logbraid.failure import error_of, failure_fields
 from logbraid.health import health
 from logbraid.merge import merge
 from logbraid.record import CONTEXT_ORDER, HEAD, Plain
@@ -53,12 +53,15 @@ def scrub_secrets(_: WrappedLogger, __: str, event_dict: EventDict) -> EventDict
     active = pipeline.ready()
     told: dict[str, Any] = dict(event_dict)
     error = error_of(told.pop("exc_info", None))
-    if error is not None:
-        told["error_type"] = error_type(error)
-        told["error_message"] = error_message(error)
-        told["exception"] = traceback_text(error)[: active.settings.max_exception_chars]
     notes: dict[str, int] = {}
     counts: dict[str, int] = {}
+    failure = failure_fields(
+        error,
+        None,
+        limits=(active.settings.max_summary_chars, active.settings.max_exception_chars),
+        notes=notes,
+        scrub=lambda text: active.scrubber.scrub_text(text, counts),
+    )
     limits = {**_LIMITS, "exception": active.settings.max_exception_chars}
     plain = active.normaliser.fields(told, notes, limits=limits)
     ids = {name: plain.pop(name) for name in CONTEXT_ORDER if isinstance(plain.get(name), str)}
@@ -67,7 +70,7 @@ def scrub_secrets(_: WrappedLogger, __: str, event_dict: EventDict) -> EventDict
         plain[name] = active.ids.safe(str(value))[0]
     for kind, number in counts.items():
         health.scrubbed.add(kind, number)
-    return {**plain, **({"scrubbed": counts} if counts else {})}
+    return {**plain, **failure, **({"scrubbed": counts} if counts else {})}
 
 
 def truncate_summaries(_: WrappedLogger, __: str, event_dict: EventDict) -> EventDict:
@@ -91,7 +94,7 @@ def render_json_line(_: WrappedLogger, __: str, event_dict: EventDict) -> str:
     """
     active = pipeline.ready()
     plain = active.normaliser.fields(event_dict, {})
-    head: dict[str, Plain] = {"timestamp": active.stamper.stamp(active.settings.clock())}
+    head: dict[str, Plain] = {"timestamp": active.stamper.stamp(active.now())}
     head.update({name: plain.pop(name) for name in HEAD if name in plain})
     line = encode_line({**head, **plain}, max_line_bytes=active.settings.max_line_bytes, notes={})
     return line[:-1].decode()

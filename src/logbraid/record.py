@@ -52,7 +52,7 @@ def level_name(level: int) -> str | None:
     """Return the own name of *level* where it is none of the five: ``trace``, ``level 25``."""
     if level in LEVEL_WORDS:
         return None
-    return "trace" if level == TRACE else logging.getLevelName(level).lower()
+    return "trace" if level == TRACE else logging.getLevelName(level)
 
 
 def level_word(level: int) -> str:

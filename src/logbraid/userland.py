@@ -12,8 +12,8 @@ from typing import Any, Final
 from structlog.exceptions import DropEvent
 
 from logbraid.health import health
-from logbraid.merge import renamed
-from logbraid.record import Record, level_word
+from logbraid.merge import checked_id, renamed
+from logbraid.record import CONTEXT_ORDER, Record, level_word
 
 Layer = Callable[[], Mapping[str, Any]]
 """Asked at each record for context that is not ours; weaker than what ``bind_context`` bound."""
@@ -59,6 +59,12 @@ def process(
     told = {name: value for name, value in told.items() if name not in _FIXED}
     event = told.pop("event", record.event)
     kept = {name: told.pop(name) for name in context if name in told}
-    if "tenant_id" in context:
-        kept["tenant_id"] = context["tenant_id"]
+    for name in CONTEXT_ORDER:
+        value = checked_id(kept.pop(name, told.get(name)))
+        if name == "tenant_id":
+            value = context.get(name)  # where a line goes is not theirs to say
+        elif name in told:
+            del told[name]
+        if value is not None:
+            kept[name] = value
     return event, kept, renamed(told, failed=record.error is not None)

@@ -75,7 +75,8 @@ class Takeover:
         self, kind: type[BaseException], error: BaseException, tb: TracebackType | None
     ) -> None:
         if issubclass(kind, KeyboardInterrupt):
-            self._exception(kind, error, tb)
+            # without what it interrupted: that may hold anything, and is printed unscrubbed
+            self._exception(kind, KeyboardInterrupt().with_traceback(tb), tb)
             return
         pipeline.emit(CRITICAL, _LOGGER, "uncaught exception", error=error)
         pipeline.ready().flush()

@@ -14,9 +14,9 @@ def interpolate(template: object, args: tuple[object, ...]) -> tuple[object, str
     if not args:
         return template, None
     values: object = args
-    if len(args) == 1 and isinstance(args[0], Mapping) and args[0]:
-        values = args[0]
     try:
+        if len(args) == 1 and isinstance(args[0], Mapping) and args[0]:
+            values = args[0]
         return str(template) % values, None
     except Exception as error:  # noqa: BLE001 - also a stranger's __str__ and __format__
         return template, told(error)
@@ -25,6 +25,6 @@ def interpolate(template: object, args: tuple[object, ...]) -> tuple[object, str
 def told(error: Exception) -> str:
     """Return class and text of *error*, as far as it can be shown."""
     try:
-        return f"{type(error).__name__}: {error}"[:200]
+        return f"{type(error).__name__}: {error}"  # cut by who scrubs it, after that
     except Exception:  # noqa: BLE001 - a stranger's __str__
         return type(error).__name__

@@ -13,8 +13,11 @@ import orjson
 from pythonjsonlogger.core import BaseJsonFormatter
 
 from logbraid import pipeline
+from logbraid.encode import finish
+from logbraid.health import health
 from logbraid.integrations.stdlib import extras, text_of, to_record
-from logbraid.record import LEVEL_WORDS
+from logbraid.plain.texts import unique_name
+from logbraid.record import ERROR, LEVEL_WORDS, Record
 
 _SAID_ANYWAY: Final = frozenset(
     {"message", "asctime", "levelname", "levelno", "name", "exc_info", "exc_text", "stack_info"}
@@ -36,6 +39,17 @@ class TracingJsonFormatter(BaseJsonFormatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of *record*; never raises."""
+        try:
+            return self._line(record)
+        except Exception as error:  # noqa: BLE001 - a record of anyone's making
+            health.complain("record", error)
+            text = f"<{type(record.msg).__name__}>"
+            made = pipeline.ready().made(
+                Record(ERROR, "root", text, format_error=type(error).__name__, admitted=True)
+            )
+            return self.prefix + ("{}" if made is None else made.text[:-1].decode())
+
+    def _line(self, record: logging.LogRecord) -> str:
         active = pipeline.ready()
         fields = {**self._fixed, **extras(record)}
         for name in self._named:
@@ -58,5 +72,7 @@ class TracingJsonFormatter(BaseJsonFormatter):
 
     def _renamed(self, line: bytes) -> bytes:
         told: dict[str, Any] = orjson.loads(line)
-        names = {name: self.rename_fields.get(name, name) for name in told}
-        return orjson.dumps({names[name]: value for name, value in told.items()}) + b"\n"
+        renamed: dict[str, Any] = {}
+        for name, value in told.items():
+            renamed[unique_name(str(self.rename_fields.get(name, name)), renamed)] = value
+        return finish(orjson.dumps(renamed) + b"\n")

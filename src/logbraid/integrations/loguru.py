@@ -49,7 +49,10 @@ def hand_over(record: loguru.Record) -> bool:
         and active.fast(number, gate, record["message"], record["extra"])
     ):
         return False
-    active.emit(to_record(record))
+    try:
+        active.emit(to_record(record))
+    except Exception as error:  # noqa: BLE001 - a patcher may have put anything into it
+        pipeline.mishap(number, name, record["message"], error)
     return False
 
 
@@ -63,7 +66,7 @@ def to_record(record: loguru.Record) -> Record:
         record["message"],
         record["extra"],
         error=exception.value if exception is not None else None,
-        level_name=None if number in LEVEL_WORDS else record["level"].name.lower(),
+        level_name=None if number in LEVEL_WORDS else record["level"].name,
         callsite=(record["module"], record["function"], record["line"]),
     )
 
@@ -131,6 +134,9 @@ class Takeover:
 
     def check(self) -> None:
         """Come back where someone removed us, as ``logger.remove()`` at start-up does."""
+        if self.others:
+            text = "loguru has sinks that were added after configure_logging(): not scrubbed"
+            health.tell_once(text, text)
         if not self.is_in_place:
             self._id = self._logger.add(
                 _write_nothing, level=0, filter=hand_over, format="{message}"

@@ -13,7 +13,7 @@ from logbraid.context import EMPTY
 from logbraid.failure import error_of
 from logbraid.integrations.interpolate import told
 from logbraid.level import Gate, levels
-from logbraid.record import LEVEL_WORDS, Record
+from logbraid.record import ERROR, LEVEL_WORDS, Record
 
 _BLANK: Final = logging.LogRecord("", 0, "", 0, "", None, None)
 _OWN: Final = frozenset(_BLANK.__dict__) | {"message", "asctime", "taskName"}
@@ -51,7 +51,14 @@ class BraidHandler(logging.Handler):
         return True
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Hand *record* over to the active pipeline."""
+        """Hand *record* over to the active pipeline; never raises."""
+        try:
+            self._hand_over(record)
+        except Exception as error:  # noqa: BLE001 - a record of anyone's making
+            level = record.levelno if type(record.levelno) is int else ERROR
+            pipeline.mishap(level, str(record.name), record.msg, error)
+
+    def _hand_over(self, record: logging.LogRecord) -> None:
         active = pipeline.active
         if not record.exc_info and not record.stack_info and record.levelno in LEVEL_WORDS:
             plain = record.msg
@@ -124,7 +131,7 @@ def to_record(record: logging.LogRecord, *, admitted: bool = False) -> Record:
         stack=record.stack_info or _stale_traceback(record),
         context=EMPTY if is_collectors else None,
         time_ns=_time_ns(record),
-        level_name=None if record.levelno in LEVEL_WORDS else record.levelname.lower(),
+        level_name=None if record.levelno in LEVEL_WORDS else str(record.levelname),
         format_error=format_error,
         admitted=admitted
         or (record.levelno < _gate(record.name).own and _own_level_let_in(record)),

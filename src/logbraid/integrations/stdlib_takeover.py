@@ -56,7 +56,9 @@ def _is_formatted_here(handler: logging.Handler) -> bool:
 def known_loggers() -> list[logging.Logger]:
     """Return root and every logger that exists."""
     root = logging.getLogger()
-    others = [one for one in root.manager.loggerDict.values() if isinstance(one, logging.Logger)]
+    others = [
+        one for one in list(root.manager.loggerDict.values()) if isinstance(one, logging.Logger)
+    ]
     return [root, *others]
 
 
@@ -185,13 +187,12 @@ def writes_to_standard_stream(handler: logging.Handler) -> bool:
     """Tell whether *handler* writes to standard output or standard error of this process."""
     if is_ours(handler):
         return False
-    stream: Any = getattr(handler, "stream", None)
-    if stream is None:  # rich's handler writes to a console of its own
-        stream = getattr(getattr(handler, "console", None), "file", None)
-    if stream is None:
-        return False
-    if stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
-        return True
-    with contextlib.suppress(Exception):  # a stream of anyone's: no number, then it is not ours
+    with contextlib.suppress(Exception):  # a handler and a stream of anyone's; then not ours
+        stream: Any = getattr(handler, "stream", None)
+        if stream is None:  # rich's handler writes to a console of its own
+            stream = getattr(getattr(handler, "console", None), "file", None)
+        standard = (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
+        if stream is None or any(stream is one for one in standard):
+            return stream is not None
         return stream.fileno() in _STANDARD
     return False

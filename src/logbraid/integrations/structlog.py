@@ -193,7 +193,10 @@ class BoundLogger(BoundLoggerBase):
         if args or not pipeline.active.fast(
             level, self._gate, event, {**bound, **fields} if bound else fields
         ):
-            pipeline.active.emit(_record(level, self._gate.name, event, args, bound, fields))
+            try:
+                pipeline.active.emit(_record(level, self._gate.name, event, args, bound, fields))
+            except Exception as error:  # noqa: BLE001 - arguments of anyone's making
+                pipeline.mishap(level, self._gate.name, event, error)
 
     def _run(
         self,

@@ -105,7 +105,7 @@ class TracingMiddleware:
 
     def _headers(self, scope: Scope) -> dict[str, str]:
         found: dict[str, str] = {}
-        for raw, value in scope["headers"]:
+        for raw, value in scope.get("headers") or ():
             name = self._wanted.get(raw.lower())
             if name is not None:
                 text = value.decode("latin-1")
@@ -140,7 +140,7 @@ class _Wire:
     def _with_header(self, message: Message) -> Message:
         headers = list(message.get("headers") or ())
         if any(name.lower() == self._header[0] for name, _ in headers):
-            return message
+            return {**message, "headers": headers}
         return {**message, "headers": [*headers, self._header]}
 
     async def _pass_on(self, message: Message) -> None:
@@ -247,7 +247,7 @@ def _seen(scope: Scope) -> Seen:
     return Seen(
         method=scope["method"] if scope["type"] == "http" else "WEBSOCKET",
         path=path,
-        shown=shown_path(path, scope.get("query_string", b"").decode("latin-1")),
+        shown=shown_path(path, (scope.get("query_string") or b"").decode("latin-1")),
         client=client[0] if client else None,
     )
 

@@ -163,8 +163,9 @@ FOREIGN_DESCRIPTORS: Final = frozenset(
 
 SPOKEN_ABROAD: Final = (
     "obligatoria obligatoire obligatoires obligatorios obbligatoria obbligatorio obrigatório "
-    "obrigatória requise requises requerida requerido richiesta richiesto necesaria necesario necessaria "
-    "necessario nécessaire vacía vacia vacío vide vuota vuoto vazia vazio leer corta corto courte "
+    "obrigatória requise requises requerida requerido richiesta richiesto "
+    "necesaria necesario necessaria necessario nécessaire vacía vacia vacío vide vuota "
+    "vuoto vazia vazio leer corta corto courte "
     "court curta curto cortas débil debil faible debole fraca fraco schwach segura seguro sicher "
     "sicura sicuro sûr forte fuerte stark caducada caducado expiré expirée expirada scaduta "
     "scaduto abgelaufen geändert cambiada cambiado changé changée modifié modifiée modificada "

@@ -122,7 +122,7 @@ class PairFinder(ValueReader):
             return at + 1
         return self.read(name, start, at, verdict)
 
-    def _judge(  # noqa: C901, PLR0911 - one exit for each place of a name
+    def _judge(  # noqa: PLR0911 - one exit for each place of a name
         self, name: str, start: int, at: int
     ) -> Verdict | None:
         text = self.text

@@ -81,9 +81,7 @@ class ValueReader:
         self.lookup = lookup
         self.spans = spans
 
-    def read(  # noqa: PLR0911 - one exit for each way a value may begin
-        self, name: str, start: int, at: int, verdict: Verdict
-    ) -> int:
+    def read(self, name: str, start: int, at: int, verdict: Verdict) -> int:
         """Read the value after the sign at *at*, redact it if it is one, return where to go on."""
         text = self.text
         first = at + 1

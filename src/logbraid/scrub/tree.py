@@ -228,7 +228,7 @@ class Walker:
         if row in self._clean_rows:
             return now
         new = neighbours.scrub_row(self, now, items, options, counts)
-        if row and new is items and self.clean_texts.issuperset(row):
+        if row and new is items and sum(map(len, row)) <= _MAX_KNOWN:
             if len(self._clean_rows) >= _MAX_ROWS:
                 self._clean_rows.clear()
             self._clean_rows.add(row)

@@ -100,7 +100,8 @@ NEUTRAL: Final = frozenset(
         "previous prev next hash hashed digest env input param parameter arg argument "
         "content contents base local internal external global admin user root readonly ro "
         "rw eu us uk de one two a b c x y alt fallback temp tmp encrypted decrypted for "
-        "of cache legacy override blob literal utente usuario utilisateur benutzer attuale actual "
+        "of cache legacy override blob literal "
+        "utente usuario utilisateur benutzer attuale actual "
         "nuova nueva nouveau nouvelle ancien vecchia vieja antigua anterior banco neu alt"
     ).split()
 )
@@ -171,8 +172,9 @@ SUFFIXES: Final = (
     "connstr setcookie authkey securitytoken requestverificationtoken wachtwoord "
     "contrasena jelszo schlussel secret sessioncookie recoverycode backupcode securitycode "
     "verificationcode githubtoken gitlabtoken npmtoken slacktoken devicetoken pushtoken jwttoken "
-    "adminpwd rootpwd loginpwd oauthtoken logintoken resettoken verificationtoken vaulttoken servicetoken deploytoken "
-    "secrettoken clienttoken admintoken jwtkey hmackey webhookkey licensekey"
+    "adminpwd rootpwd loginpwd oauthtoken logintoken resettoken "
+    "verificationtoken vaulttoken servicetoken deploytoken secrettoken clienttoken "
+    "admintoken jwtkey hmackey webhookkey licensekey"
 ).split()
 """Words that are glued to what stands before them (``PGPASSWORD``) and stay themselves."""
 

@@ -6,13 +6,16 @@ from collections.abc import Callable, Sequence
 
 from logbraid import inside
 from logbraid.health import health
-from logbraid.sinks.sink import Sink, guard, lost, runs_foreign_code
+from logbraid.sinks.sink import Sink, SinkClosedError, guard, lost, runs_foreign_code
 
 Deliver = Callable[[bytes, str | None, str], None]
 
 
-def fan_out(sinks: Sequence[Sink]) -> Deliver:
-    """Return a function that writes a line to all of *sinks* and counts it as written."""
+def fan_out(sinks: Sequence[Sink], pass_on: Callable[[bytes, str | None, str], bool]) -> Deliver:
+    """Return a function that writes a line to all of *sinks* and counts it as written.
+
+    *pass_on* is asked where these sinks may be closed: it tells whether it took the line.
+    """
     guarded = [guard(sink) for sink in sinks]
     written = health.written.advance
 
@@ -21,12 +24,15 @@ def fan_out(sinks: Sequence[Sink]) -> Deliver:
         try:
             write(line, tenant, day)
         except Exception as error:  # noqa: BLE001 - as there
-            lost(only, error)
+            if not (isinstance(error, SinkClosedError) and pass_on(line, tenant, day)):
+                lost(only, error)
             return
         written_there()
         written()
 
     def to_all(line: bytes, tenant: str | None, day: str) -> None:
+        if pass_on(line, tenant, day):
+            return
         reached = [deliver(line, tenant, day) for deliver in guarded]
         if any(reached):
             written()
