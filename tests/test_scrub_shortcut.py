@@ -243,7 +243,7 @@ def test_colons_behind_plain_words_are_passed_over_only_where_no_pair_is(
     parts: list[str], sign: str
 ) -> None:
     text = sign.join(parts)
-    if "=" not in text and SCANNER._is_prose(text):
+    if "=" not in text and text.isascii() and SCANNER._is_prose(text):
         spans: list[Span] = []
         marks = text.encode().translate(MARKS)
         PairFinder(text, marks, NameRules(), spans).find()
