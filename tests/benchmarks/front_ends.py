@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 
 import peers
 from interleave import Result, interleave
@@ -18,14 +17,11 @@ MARKS = {
     ("logbraid, logging", "W1"): Mark(1.5),
     ("logbraid, loguru", "W1"): Mark(2.0),
 }
-_WITH_RE2 = Mark(1.2, 1.0)
 _FORMATTER = "the same formatter, against python-json-logger's"
 
 
 def mark(row: str, work: str) -> Mark | None:
-    """Return what *row* has to reach in *work*; with re2 in use prose has to be faster."""
-    if (row, work) == (peers.OURS, "W3") and "re2" in sys.modules:
-        return _WITH_RE2
+    """Return what *row* has to reach in *work*."""
     return MARKS.get((row, work))
 
 

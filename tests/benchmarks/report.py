@@ -160,7 +160,7 @@ def _cell(figure: Figure | None) -> str:
 def machine() -> str:
     """Describe this machine, its Python and the packages that take part."""
     versions = []
-    for name in (*_PACKAGES, "google-re2"):
+    for name in _PACKAGES:
         try:
             versions.append(f"{name} {version(name)}")
         except PackageNotFoundError:
