@@ -70,7 +70,7 @@ CASES: list[tuple[Any, list[str]]] = [
     ("?api-key=§S", []),
     ("[credentials]\ntoken = §S", []),
     ("x: y\n  apiKey: '§S'\n", []),
-    ("pip install --index-url https://__token__:§S@pypi.example.com/simple x", []),
+    ("twine upload --repository-url https://__token__:§S@packages.example.com/simple x", []),
     ("Failed to connect: mongodb://admin:§S@10.0.0.1:27017/?authSource=admin", []),
     ('git config --global http.extraheader "AUTHORIZATION: basic §B"', []),
     ("cookie=sid%3D§S", []),

@@ -337,22 +337,6 @@ class Unconfigured:
         if record.level >= levels.effective(record.logger):
             self.ready().emit(record)
 
-    def render(self, record: Record) -> bytes:
-        """Return the line of *record* for a handler of someone else; empty: suppressed."""
-        depth = inside.enter()
-        try:
-            if depth > inside.MAX_DEPTH:
-                health.drop("reentrant")
-                return b""
-            line = self.make(record, reentrant=depth > 1)
-            return b"" if line is None else line.text
-        finally:
-            inside.leave()
-
-    def make(self, record: Record, *, reentrant: bool = False) -> Line | None:
-        """Return the line that *record* becomes under the default settings."""
-        return self.ready().make(record, reentrant=reentrant)
-
     def ready(self) -> Pipeline:
         """Return a pipeline with the default settings."""
         if self._pipeline is None or self._stream is not sys.stderr:
@@ -412,11 +396,6 @@ def mishap(level: int, logger: str, event: object, error: Exception) -> None:
         active.emit(Record(level, logger, text, format_error=type(error).__name__))
     except Exception:  # noqa: BLE001 - at the recursion limit even that fails
         health.drop("internal_error")
-
-
-def enabled(level: int, logger: str) -> bool:
-    """Tell whether a record of *level* from *logger* may be written now."""
-    return level >= levels.gate(logger).level
 
 
 def first_request() -> None:

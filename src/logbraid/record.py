@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | None"
@@ -62,8 +62,6 @@ def level_word(level: int) -> str:
         return word
     return LEVEL_WORDS[max(DEBUG, min(CRITICAL, level // 10 * 10))]
 
-
-ExcInfo: TypeAlias = "tuple[type[BaseException], BaseException, TracebackType | None]"
 
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 

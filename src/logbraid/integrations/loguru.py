@@ -11,7 +11,7 @@ raise in the caller there, with us as without (Delgan/loguru#1395).
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from logbraid import pipeline
 from logbraid.health import health
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import loguru
 
 _gates: dict[str, Gate] = {}
-_SECOND_NS: Final = 1_000_000_000
 
 
 def _gate(name: str) -> Gate:
