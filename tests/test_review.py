@@ -252,6 +252,16 @@ def test_a_debug_window_without_an_end_is_refused(
         logbraid.debug_for(seconds=seconds, tenant_id="acme")
 
 
+def test_a_configuration_of_logging_after_ours_is_mended_at_the_next_record(
+    capfd: pytest.CaptureFixture[str], captured_logs: CapturedLogs
+) -> None:
+    logging.basicConfig(force=True)
+    LOG.info("any record")
+    logging.getLogger("review.after").warning("password=hunter2secret")
+    assert captured_logs.events == ["any record", "password=[REDACTED:password]"]
+    assert "hunter2" not in capfd.readouterr().err
+
+
 def test_root_is_a_name_for_everything(captured_logs: CapturedLogs) -> None:
     logbraid.set_level("error", logger="root")
     LOG.info("no")

@@ -47,12 +47,12 @@ class SinkStats:
 class Stats:
     """Counts since ``configure_logging()``; a snapshot that does not change.
 
-    ``written`` counts records that reached at least one sink, ``dropped`` lines by reason,
-    ``scrubbed`` secrets by kind, ``truncated`` lines in which something was cut,
-    ``tenant_conflicts`` fields that tried to change a bound tenant, ``invalid_ids`` ids that had
-    to be replaced, ``without_tenant`` lines in ``_unknown``, ``unlocked`` lines that were written
-    to a shared pipe without its lock, ``identify_errors`` requests whose ``identify`` raised,
-    ``sinks`` the figures of each sink by name.
+    ``written`` counts records that reached at least one sink or its queue, ``dropped`` lines by
+    reason, ``scrubbed`` secrets by kind, ``truncated`` lines in which something was cut,
+    ``tenant_conflicts`` fields that tried to change a bound tenant, ``invalid_ids`` ids that
+    had to be replaced, ``without_tenant`` lines in ``_unknown``, ``unlocked`` lines that were
+    written to a shared pipe without its lock, ``identify_errors`` requests whose ``identify``
+    raised, ``sinks`` the figures of each sink by name.
     """
 
     written: int

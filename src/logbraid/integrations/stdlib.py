@@ -39,6 +39,11 @@ class BraidHandler(logging.Handler):
         """Make no lock: a fork would copy it while another thread holds it."""
         self.lock = None
 
+    def close(self) -> None:
+        """Let the next record look around: ``dictConfig`` and ``basicConfig(force=True)`` close."""
+        super().close()
+        pipeline.active.detour = True
+
     def handle(self, record: logging.LogRecord) -> bool:
         """Hand *record* over, unless a filter on this handler says no."""
         if self.filters:
