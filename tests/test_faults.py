@@ -618,12 +618,15 @@ def test_no_line_whose_call_returned_is_lost_at_the_end(
     text = LOADED.format(end=end, more=more, delivery=delivery, seconds=seconds)
     with (tmp_path / "out").open("wb") as out, (tmp_path / "err").open("wb") as err:
         process = subprocess.Popen([sys.executable, "-c", text], stdout=out, stderr=err)
-        assert process.wait(30) == code
-    text = (tmp_path / "out").read_text()
+        try:
+            assert process.wait(90) == code  # a deadline for a machine that does other things too
+        finally:
+            process.kill()
+            process.wait()
+    # The kernel may cut the one write that a fatal signal interrupts: a torn tail, never acked
+    whole = (tmp_path / "out").read_text(errors="replace").split("\n")[:-1]
     written = {
-        (one["worker"], one["n"])
-        for one in map(json.loads, text.splitlines())
-        if one["event"] == "line"
+        (one["worker"], one["n"]) for one in map(json.loads, whole) if one["event"] == "line"
     }
     acknowledged = set()
     for line in (tmp_path / "err").read_text().split("\n")[:-1]:
