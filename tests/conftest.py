@@ -9,10 +9,14 @@ from typing import Any
 
 import pytest
 import structlog
+from hypothesis import settings
 
 from logbraid import assembly
 from logbraid.context import EMPTY, bound
 from logbraid.integrations.stdlib_takeover import known_loggers
+
+settings.register_profile("logbraid", deadline=None)  # no test measures time
+settings.load_profile("logbraid")
 
 
 def _loguru_core() -> Any:
