@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import threading
 
 import pytest
 
@@ -60,3 +61,25 @@ def test_more_owners_than_sixty_four_are_all_renewed() -> None:
     if child == 0:
         os._exit(sum(owner.renewed for owner in owners))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 100
+
+
+def test_lock_that_a_thread_held_at_the_fork_is_free_in_the_child() -> None:
+    one = process.RenewedLock()
+    held, go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with one.lock:
+            held.set()
+            go.wait(30)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(30)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if one.lock.acquire(blocking=False) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert not one.lock.acquire(blocking=False)
+    assert not one.mend()  # its owner lives: only at shutdown may it be taken away
+    go.set()
+    thread.join()
