@@ -112,6 +112,21 @@ class TracingContext(Mapping[str, Any]):
         new.made = None
         return new
 
+    def with_span(self, trace_id: str, span_id: str) -> TracingContext:
+        """Return a context inside a span. The two are hex digits: what is theirs is not checked."""
+        new = TracingContext.__new__(type(self))
+        fields = self._fields
+        if "span_id" in fields:  # its place in the order is taken already
+            new._fields = {**fields, "trace_id": trace_id, "span_id": span_id}
+        else:
+            head = {name: fields[name] for name in ID_NAMES if name in fields}
+            new._fields = {**head, "trace_id": trace_id, "span_id": span_id, **fields}
+            new._fields["trace_id"] = trace_id
+        new.slot = self.slot
+        new.block = self.block
+        new.made = None
+        return new
+
     def without(self, names: Iterator[str] | tuple[str, ...]) -> TracingContext:
         """Return a context in which none of *names* is set."""
         return self.merged(dict.fromkeys(names))

@@ -320,3 +320,28 @@ class FastPath:
                 return longest if longest <= self._max_chars else -1
             level = below
         return -1
+
+
+def in_span(context: TracingContext, trace_id: str, span_id: str) -> TracingContext:
+    """Return *context* inside a span, with the JSON that was made of it, where that is the same.
+
+    The two are the last ids of a line: where nothing but ids is bound, they stand behind what is
+    there.
+    """
+    inside = context.with_span(trace_id, span_id)
+    image = context.made
+    if image is None or image.names or not image.is_ordinary:
+        return inside
+    json = image.json
+    known = context.get("trace_id")
+    if known is None:
+        json += b',"trace_id":"%b","span_id":"%b"' % (trace_id.encode(), span_id.encode())
+    elif known == trace_id:
+        old = context.get("span_id")
+        if old is not None:
+            json = json.removesuffix(b',"span_id":"%b"' % old.encode())
+        json += b',"span_id":"%b"' % span_id.encode()
+    else:
+        return inside
+    inside.made = _Image(image.maker, json, image.names, image.tenant, is_ordinary=True)
+    return inside

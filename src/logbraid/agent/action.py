@@ -1,0 +1,123 @@
+"""One use of ``ActionTracer.trace()``: a with block, an async with block, or a decorator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter_ns
+from types import TracebackType
+from typing import Any, Protocol, TypeVar
+
+from logbraid.agent.entry import TraceEntry
+from logbraid.agent.open_spans import open_span
+from logbraid.agent.spans import current
+from logbraid.context import bound
+from logbraid.drive import wrap
+from logbraid.fastpath import in_span
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+class Recorder(Protocol):
+    """What an action needs of its tracer."""
+
+    def begin(self, told: dict[str, Any]) -> TraceEntry:
+        """Return an entry of *told* that begins now, with the ids of the context around it."""
+
+    def record(self, entry: TraceEntry) -> None:
+        """Take an entry that ended."""
+
+
+class Action:
+    """One action: entered, it yields its ``TraceEntry``; left, the entry is recorded.
+
+    As a decorator it makes a new action for each call, of functions, coroutine functions,
+    generator functions and async generator functions; ``current_entry()`` is the entry inside,
+    and without an ``operation`` the function's name is one. Blocks of one object may be nested,
+    not entered by several threads or tasks at once: call ``trace()`` in each.
+    """
+
+    __slots__ = ("_open", "_recorder", "_told")
+
+    def __init__(self, recorder: Recorder, told: dict[str, Any]) -> None:
+        self._recorder = recorder
+        self._told = told
+        self._open: list[_Open] = []
+
+    def __enter__(self) -> TraceEntry:
+        entry = self._recorder.begin({**self._told, "metadata": dict(self._told["metadata"])})
+        self._open.append(_Open(entry))
+        return entry
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        opened = self._open.pop()
+        entry = opened.end(error)
+        try:
+            self._recorder.record(entry)  # still inside: its line carries its span
+        finally:
+            opened.leave()
+
+    async def __aenter__(self) -> TraceEntry:
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.__exit__(kind, error, traceback)
+
+    def __call__(self, function: _Function, /) -> _Function:
+        """Return *function* so that each call of it is an action."""
+        name = getattr(function, "__name__", "")
+        told = {"operation": name, **self._told}
+        return wrap(function, lambda: Action(self._recorder, told))
+
+
+class _Open:
+    """An action that began: what has to be undone when it ends.
+
+    Undone is only what is still in force where it ends: another task keeps its own, and what was
+    bound inside stays bound.
+    """
+
+    __slots__ = ("_around", "_before", "_entry", "_inside", "_span", "_start")
+
+    def __init__(self, entry: TraceEntry) -> None:
+        self._entry = entry
+        self._around = current.get()
+        self._span = open_span(entry)
+        self._before = self._inside = bound.get()
+        if self._span is None:  # else every line asks OpenTelemetry for the innermost span
+            self._inside = in_span(self._before, entry.trace_id, entry.span_id)
+            bound.set(self._inside)
+        current.set(entry)
+        self._start = perf_counter_ns()
+
+    def end(self, error: BaseException | None) -> TraceEntry:
+        """Return the entry with how long it took and how it ended."""
+        entry = self._entry
+        entry.duration_ms = round((perf_counter_ns() - self._start) / 1e6, 3)
+        if error is not None:
+            entry.fail(error)
+        entry.settle()
+        return entry
+
+    def leave(self) -> None:
+        """Put the span and the entry around it in force again."""
+        entry = self._entry
+        if self._span is not None:
+            self._span.close(entry)
+        if current.get() is entry:
+            current.set(self._around)
+        now = bound.get()
+        if now is self._inside:
+            bound.set(self._before)
+        elif self._span is None and now.get("span_id") == entry.span_id:
+            ids = ("trace_id", "span_id")
+            bound.set(now.merged({name: self._before.get(name) for name in ids}))
