@@ -16,6 +16,7 @@ from typing import Any, Final, TextIO
 
 from logbraid import pipeline
 from logbraid.clock import Stamper
+from logbraid.debug_buffer import buffer
 from logbraid.encode import encode_line
 from logbraid.errors import ConfigError
 from logbraid.health import health
@@ -55,7 +56,8 @@ class Assembly:
         """Let records through."""
         settings = self.resolved.settings
         self._unlisten = levels.listen(self.switches.apply)
-        levels.configure(settings.level, settings.levels)
+        buffer.configure(settings.debug_buffer)
+        levels.configure(settings.level, settings.levels, is_buffering=bool(settings.debug_buffer))
         pipeline.activate(self.pipeline)
         self.takeover = Takeover() if takeover is None else takeover
         self.takeover.check()
@@ -99,6 +101,7 @@ class Assembly:
         restore_access_loggers()
         pipeline.activate(None)
         levels.configure(_UNCONFIGURED_LEVEL, {})
+        buffer.configure(0)
         self.pipeline.close()
 
 
@@ -170,7 +173,7 @@ def capture(changes: SettingsChanges) -> Iterator[None]:
                     inner.pipeline.close()
                 _current = before
                 before.start(inner.takeover if inner is not None else None)
-                levels.configure(root, named)
+                levels.configure(root, named, is_buffering=bool(buffer.max_lines))
                 health.count_on(counted)
 
 
@@ -192,14 +195,15 @@ def sinks_of(settings: Settings) -> list[Sink]:
     """Make the sinks that *settings* ask for. Raises ``ConfigError`` if one cannot be."""
     streams: dict[str, TextIO | None] = {"stdout": sys.stdout, "stderr": sys.stderr}
     made: list[Sink] = []
-    for output in settings.output:
+    outputs = [output for output in settings.output if output != "otlp"]
+    for output in outputs:
         if output == "files":
             made.append(_files(settings))
         elif _for_people(settings, streams[output]):
             made.append(TerminalSink(streams[output], name=output, lock=settings.stdout_lock))
         else:
             made.append(StdoutSink(streams[output], name=output, lock=settings.stdout_lock))
-    if settings.delivery == "queue":
+    if settings.delivery == "queue" and made:
         made = [
             BackgroundSink(
                 made,
@@ -208,7 +212,18 @@ def sinks_of(settings: Settings) -> list[Sink]:
                 announce=lambda dropped: _announcement(settings, dropped),
             )
         ]
+    if "otlp" in settings.output:
+        made.append(_otlp(settings))
     return [*made, *(FunctionSink(function) for function in settings.sinks)]
+
+
+def _otlp(settings: Settings) -> Sink:
+    try:
+        from logbraid.sinks.otlp import OtlpSink  # noqa: PLC0415 - an extra, needed here alone
+    except ImportError as error:
+        problem = "output is 'otlp', which needs an extra: pip install 'logbraid[otel]'"
+        raise ConfigError([problem]) from error
+    return OtlpSink(settings, queue_bytes=settings.queue_bytes)
 
 
 def _announcement(settings: Settings, dropped: int) -> bytes:

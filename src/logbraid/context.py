@@ -114,14 +114,14 @@ class TracingContext(Mapping[str, Any]):
 
     def with_span(self, trace_id: str, span_id: str) -> TracingContext:
         """Return a context inside a span. The two are hex digits: what is theirs is not checked."""
-        new = TracingContext.__new__(type(self))
         fields = self._fields
-        if "span_id" in fields:  # its place in the order is taken already
+        new = TracingContext.__new__(type(self))
+        if "trace_id" in fields and "span_id" in fields:  # their places are taken already
             new._fields = {**fields, "trace_id": trace_id, "span_id": span_id}
         else:
-            head = {name: fields[name] for name in ID_NAMES if name in fields}
-            new._fields = {**head, "trace_id": trace_id, "span_id": span_id, **fields}
-            new._fields["trace_id"] = trace_id
+            head: dict[str, Any] = {name: fields[name] for name in ID_NAMES if name in fields}
+            span = {"trace_id": trace_id, "span_id": span_id}
+            new._fields = {**head, **span, **fields, **span}
         new.slot = self.slot
         new.block = self.block
         new.made = None

@@ -20,9 +20,11 @@ from logbraid.clock import NANOSECONDS, THREE
 from logbraid.context import TracingContext, bound
 from logbraid.encode import finish
 from logbraid.health import health
+from logbraid.level import levels
 from logbraid.plain.texts import LOOK_AHEAD, MAX_KEY_CHARS, clean
-from logbraid.record import CONTEXT_ORDER, ENVELOPE, FAILURE, LEVEL_WORDS, level_word
+from logbraid.record import CONTEXT_ORDER, ENVELOPE, ERROR, FAILURE, LEVEL_WORDS, Record, level_word
 from logbraid.truncate import cut
+from logbraid.userland import ask
 
 if TYPE_CHECKING:
     from logbraid.pipeline import Pipeline
@@ -66,6 +68,9 @@ class FastPath:
         self._stamp = pipeline.stamper.stamp
         self._second = (-1, b"", "")
         self._idle: Callable[[], bool] = pipeline.layers_are_idle
+        self._inherits_run = pipeline.keeps_debug and any(
+            "run_id" in ask(layer) for layer in pipeline.layers
+        )
         self._scrubber = pipeline.scrubber
         self._clean_texts = pipeline.scrubber.clean_texts
         self._looks_clean = pipeline.scrubber.looks_clean
@@ -132,6 +137,32 @@ class FastPath:
                 return None
             fields = {**fields, **changed} if changed else fields
         return self._joined(head + text + image.json, fields, image.tenant, notes, counts)
+
+    def kept(self, record: Record) -> tuple[bytes, str | None, str] | None:
+        """Return the line of a record that is kept until an error; ``None``: take the long way."""
+        if (
+            record.level not in LEVEL_WORDS
+            or record.admitted
+            or record.level >= levels.gate(record.logger).own
+            or levels.windows
+            or record.error is not None
+            or record.stack
+            or record.format_error
+            or record.context is not None
+            or record.time_ns is not None
+            or not self._knows_run(bound.get())
+        ):
+            return None
+        fields = {**record.bound, **record.fields}
+        line = self.line(record.level, record.logger, record.event, fields)
+        if line is None:
+            return None
+        text = line[0][:-2] + b',"buffered":true}\n'
+        return (text, *line[1:]) if len(text) <= self._max_bytes else None
+
+    def _knows_run(self, context: TracingContext) -> bool:
+        """Tell whether *context* alone says which run it is; layers that change are not idle."""
+        return "run_id" in context or ("request_id" in context and not self._inherits_run)
 
     def _joined(
         self,
@@ -231,6 +262,8 @@ class FastPath:
         name = self._pipeline.name(logger, {})
         if name != (logger or "root") or level not in LEVEL_WORDS:
             return b""
+        if level >= ERROR and self._pipeline.keeps_debug:
+            return b""  # what was kept for it is written first
         if len(self._heads) >= _MAX_CACHED:
             self._heads.clear()
         word = level_word(level).encode()
@@ -333,11 +366,10 @@ def in_span(context: TracingContext, trace_id: str, span_id: str) -> TracingCont
     if image is None or image.names or not image.is_ordinary:
         return inside
     json = image.json
-    known = context.get("trace_id")
-    if known is None:
+    known, old = context.get("trace_id"), context.get("span_id")
+    if known is None and old is None:
         json += b',"trace_id":"%b","span_id":"%b"' % (trace_id.encode(), span_id.encode())
     elif known == trace_id:
-        old = context.get("span_id")
         if old is not None:
             json = json.removesuffix(b',"span_id":"%b"' % old.encode())
         json += b',"span_id":"%b"' % span_id.encode()

@@ -54,7 +54,7 @@ class Cleaner:
         notes: dict[str, int] = {}
         told = {name: _stamp(value) for name, value in fields.items()}
         ids = {name: told.pop(name) for name in CONTEXT_ORDER if isinstance(told.get(name), str)}
-        ours = {name: told.pop(name) for name in _OURS if name in told}
+        ours: dict[str, Plain] = {name: told.pop(name) for name in _OURS if name in told}
         safe_ids, _ = active.ids.split(ids, counts)
         body = self._normaliser.fields(told, notes)
         body = active.scrubber.scrub_fields(body, counts)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Self
 
+from logbraid.agent.attributes import Attribute, openinference_attributes, otel_attributes
 from logbraid.agent.clean import Cleaner
 from logbraid.agent.outcome import ERROR, OK, status_of
 from logbraid.agent.shape import fingerprint, size_of, text_of
@@ -135,6 +136,18 @@ class TraceEntry:
         """Return ``to_dict()`` as one line of JSON. No text in it is longer than the limit."""
         return Cleaner.of(max_summary_chars).line(self.known())[:-1].decode()
 
+    def as_otel(self, *, semconv: str = "latest") -> dict[str, Attribute]:
+        """Return the attributes of a span by OpenTelemetry's GenAI conventions, scrubbed and cut.
+
+        *semconv* is ``latest`` or ``1.41``; what the conventions have no word for begins with
+        ``logbraid.``. Raises ``ValueError`` for another *semconv*.
+        """
+        return otel_attributes(self.to_dict(), semconv)
+
+    def as_openinference(self) -> dict[str, Attribute]:
+        """Return the attributes of a span by OpenInference's names, scrubbed and cut."""
+        return openinference_attributes(self.to_dict())
+
     def known(self) -> dict[str, Any]:
         """Return the fields as they are, without those of ours that say nothing."""
         told = {name: getattr(self, name) for name in _ALWAYS}
@@ -156,7 +169,7 @@ class TraceEntry:
         known = {name: value for name, value in values.items() if name in _NAMES}
         strange = {name: value for name, value in values.items() if name not in _NAMES}
         if not isinstance(known.get("action"), str):
-            raise ValueError("a trace entry needs an action: text such as 'llm_call'")
+            raise ValueError("a trace entry needs an action: text such as 'llm_call'")  # noqa: TRY004 - a line of a file
         known["timestamp"] = _moment(known.get("timestamp"))
         known["usd_cost"] = known.get("usd_cost") or None
         known["metadata"] = {**(known.get("metadata") or {}), **strange}

@@ -31,12 +31,21 @@ class Event(NamedTuple):
 
 
 def read_event(event: object) -> Event:
-    """Return the type and the data of *event*. Never raises for an ``Exception``."""
+    """Return the type and the data of *event*. Never raises for an ``Exception``.
+
+    What cannot be read of the one is no loss of the other.
+    """
+    kind = type(event).__name__
+    data: dict[str, Any] = {}
     try:
-        return Event(_type_of(_part(event, "type"), event), _data_of(_part(event, "data")))
+        kind = _type_of(_part(event, "type"), event)
     except Exception as error:  # noqa: BLE001 - an event is anyone's object
         health.complain("agent event", error)
-        return Event(type(event).__name__, {})
+    try:
+        data = _data_of(_part(event, "data"))
+    except Exception as error:  # noqa: BLE001 - as above
+        health.complain("agent event", error)
+    return Event(kind, data)
 
 
 def log_event(event: object) -> None:

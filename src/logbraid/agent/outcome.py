@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 OK: Final = "ok"
@@ -21,9 +22,19 @@ def status_of(error: BaseException) -> str:
     """
     if isinstance(error, SystemExit):
         return OK if error.code in {None, 0} else ERROR
-    names = {kind.__name__ for kind in type(error).__mro__}
+    return _word_for(kind.__name__ for kind in type(error).__mro__)
+
+
+def status_named(error_type: str) -> str:
+    """Return the word for an action that an error of that class ended, of which no more is known.
+
+    A class may be told with its module in front.
+    """
+    return _word_for([error_type.rpartition(".")[2]])
+
+
+def _word_for(classes: Iterable[str]) -> str:
+    names = set(classes)
     if not names.isdisjoint(_CANCELLED):
         return CANCELLED
-    if isinstance(error, TimeoutError) or any("Timeout" in name for name in names):
-        return TIMEOUT
-    return ERROR
+    return TIMEOUT if any("timeout" in name.lower() for name in names) else ERROR

@@ -5,16 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import perf_counter_ns
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from logbraid import pipeline
+from logbraid.agent.clean import Cleaner
+from logbraid.agent.entry import MAX_SUMMARY_CHARS
+from logbraid.agent.open_spans import open_run_span
 from logbraid.agent.outcome import CANCELLED, OK, status_of
 from logbraid.agent.tally import Tally, current_tally
 from logbraid.agent.told import LOGGER
 from logbraid.context import bound_context, current_context
+from logbraid.debug_buffer import forget
 from logbraid.drive import wrap
+from logbraid.failure import error_message, error_type
 from logbraid.ids import new_id
 from logbraid.record import ERROR, INFO
+
+if TYPE_CHECKING:
+    from logbraid.agent.otel_spans import OpenSpan
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -45,6 +53,7 @@ class agent_run:  # noqa: N801 - reads as a function: with agent_run("triage") a
         self._parent = parent if around is not None or parent != self.run_id else None
         self.tally = Tally(around)
         current_tally.set(self.tally)
+        self._span = open_run_span(self.name)
         self._start = perf_counter_ns()
         return self
 
@@ -57,6 +66,9 @@ class agent_run:  # noqa: N801 - reads as a function: with agent_run("triage") a
         try:
             self._tell(error)
         finally:
+            if self._span is not None:
+                self._close_span(self._span, error)
+            forget(self.run_id)
             if current_tally.get() is self.tally:
                 current_tally.set(self.tally.around)
             self._block.__exit__(kind, error, traceback)
@@ -76,6 +88,19 @@ class agent_run:  # noqa: N801 - reads as a function: with agent_run("triage") a
         """Return *function* so that each call of it is a run."""
         name = self.name or getattr(function, "__name__", None)
         return wrap(function, lambda: agent_run(name, run_id=self._wanted))
+
+    def _close_span(self, span: OpenSpan, error: BaseException | None) -> None:
+        status = OK if error is None else status_of(error)
+        told: dict[str, Any] = {
+            f"agent.run.{name}": value
+            for name, value in self.tally.told().items()
+            if isinstance(value, int | float)
+        }
+        description = ""
+        if error is not None and status != OK:
+            told["error.type"] = error_type(error)
+            description = Cleaner.of(MAX_SUMMARY_CHARS).text(error_message(error))
+        span.close_run(told, status, description)
 
     def _tell(self, error: BaseException | None) -> None:
         status = OK if error is None else status_of(error)

@@ -86,5 +86,3 @@ def _json(payload: Any) -> bytes:
         return orjson.dumps(payload)
     except Exception:  # noqa: BLE001 - what orjson does not know, the core shows
         return orjson.dumps(plain_value(payload))
-
-

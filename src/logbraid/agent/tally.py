@@ -10,14 +10,21 @@ from contextvars import ContextVar
 from typing import Any, Final
 
 from logbraid.agent.entry import TraceEntry
+from logbraid.agent.names import CONFIRM, LLM_CALL, MAX_ITERATIONS, TOOL_CALL, TURN
 from logbraid.agent.outcome import OK
 from logbraid.process import renew_after_fork
 
-TURN: Final = "turn"
-LLM_CALL: Final = "llm_call"
-TOOL_CALL: Final = "tool_call"
-CONFIRM: Final = "confirm"
-MAX_ITERATIONS: Final = "max_iterations"
+__all__ = [
+    "CONFIRM",
+    "LLM_CALL",
+    "MAX_ITERATIONS",
+    "TOOL_CALL",
+    "TURN",
+    "Tally",
+    "Tokens",
+    "count",
+    "current_tally",
+]
 
 
 class _Lock:

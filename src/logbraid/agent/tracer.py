@@ -9,21 +9,19 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
-from logbraid import pipeline
 from logbraid.agent import tally
 from logbraid.agent.action import Action
 from logbraid.agent.entry import TraceEntry
+from logbraid.agent.here import ids_here
 from logbraid.agent.prices import Prices, cost_of
 from logbraid.agent.spans import current, new_span_id, new_trace_id
 from logbraid.agent.told import tell
-from logbraid.context import bound
 from logbraid.health import health
-from logbraid.record import ID_NAMES, Plain
+from logbraid.record import Plain
 
 Subscriber = Callable[[TraceEntry], object]
-_OF_CONTEXT: Final = (*ID_NAMES, "trace_id")
 
 
 class ActionTracer:
@@ -76,7 +74,7 @@ class ActionTracer:
 
     def begin(self, told: dict[str, Any]) -> TraceEntry:
         """Return an entry of *told* that begins now, with the ids of the context around it."""
-        told.update(_ids())
+        told.update(ids_here())
         around = current.get()
         told["timestamp"] = datetime.now(UTC)
         told["span_id"] = new_span_id()
@@ -120,9 +118,7 @@ class ActionTracer:
 
     # -- who listens -----------------------------------------------------------------------
 
-    def subscribe(
-        self, callback: Subscriber, *, action: str | None = None
-    ) -> Callable[[], None]:
+    def subscribe(self, callback: Subscriber, *, action: str | None = None) -> Callable[[], None]:
         """Call *callback* with each entry (or those of one *action*) as it is recorded.
 
         Returns the function that undoes it. A callback runs in the thread of the action.
@@ -149,20 +145,6 @@ class ActionTracer:
     def summary(self) -> list[dict[str, Plain]]:
         """Return the entries that are kept as dicts of JSON types, scrubbed and cut."""
         return [entry.to_dict() for entry in self.entries]
-
-
-def _ids() -> dict[str, str]:
-    """Return the ids that a line logged now would carry."""
-    active = pipeline.ready()
-    if not active.layers_are_idle():
-        ids = active.context_parts({})[0]
-        ids.pop("span_id", None)
-        return ids
-    fields = bound.get().fields
-    ids = {name: fields[name] for name in _OF_CONTEXT if name in fields}
-    if active.settings.tenant:
-        ids.setdefault("tenant_id", active.settings.tenant)
-    return ids
 
 
 def _name_of(subscriber: Subscriber) -> str:
