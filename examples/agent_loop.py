@@ -17,12 +17,12 @@ import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry, generate_latest
 
 import logbraid
@@ -31,6 +31,7 @@ from logbraid.agent import (
     AgentMetrics,
     EventArchive,
     JSONLExporter,
+    TracingContextSpanProcessor,
     agent_run,
 )
 
@@ -161,28 +162,46 @@ class Agent:
 WANTS_ORDERS: Final = Reply(
     tool="get_orders", arguments={"customer": "c-7", "api_key": "sk-live-93hd82hsj2kq01mz"}
 )
-RUNS: Final = (
-    ("acme", "refund my order", (WANTS_ORDERS, Reply(tool="refund", arguments={"order": 1881}), Reply("Done.")), True),
-    ("acme", "and the other", (Reply(tool="refund", arguments={"order": 1882}), Reply("It failed.")), True),
-    ("globex", "refund it", (Reply(tool="refund", arguments={"order": 7}), Reply("You did not answer.")), False),
-    ("globex", "where is it?", (WANTS_ORDERS,), True),
+REFUND: Final = Reply(tool="refund", arguments={"order": 1881})
+BROKEN_REFUND: Final = Reply(tool="refund", arguments={"order": 1882})
+
+
+class Case(NamedTuple):
+    """One run: whose it is, what is asked, what the model says, whether a person answers."""
+
+    tenant_id: str
+    prompt: str
+    replies: tuple[Reply, ...]
+    answers_in_time: bool = True
+
+
+CASES: Final = (
+    Case("acme", "refund my order", (WANTS_ORDERS, REFUND, Reply("Done."))),
+    Case("acme", "and the other one", (BROKEN_REFUND, Reply("It failed, I am sorry."))),
+    Case("globex", "refund it", (REFUND, Reply("You did not answer.")), answers_in_time=False),
+    Case("globex", "where is it?", (WANTS_ORDERS,)),
 )
 
 
 async def run(number: int, tracer: ActionTracer, archive: EventArchive) -> str:
     """Run one agent for its tenant; return its run_id."""
-    tenant, prompt, replies, in_time = RUNS[number]
-    agent = Agent(ScriptedModel(*replies), tracer, archive, answers_in_time=in_time)
-    with logbraid.bound_context(tenant_id=tenant, user_id="u-7", session_id=f"s-{number}"):
+    case = CASES[number]
+    agent = Agent(ScriptedModel(*case.replies), tracer, archive, case.answers_in_time)
+    with logbraid.bound_context(tenant_id=case.tenant_id, user_id="u-7", session_id=f"s-{number}"):
         async with agent_run("support") as this:
-            await agent.turn(prompt)
+            await agent.turn(case.prompt)
         return this.run_id
+
+
+def _run_of(span: ReadableSpan) -> object:
+    return (span.attributes or {}).get("agent.run.id")
 
 
 async def main() -> None:
     """Run all agents at once, then ask log, archive, metrics and spans for the same runs."""
     spans = InMemorySpanExporter()  # a real service: BatchSpanProcessor(OTLPSpanExporter())
     provider = TracerProvider()
+    provider.add_span_processor(TracingContextSpanProcessor())
     provider.add_span_processor(SimpleSpanProcessor(spans))
     trace.set_tracer_provider(provider)
 
@@ -192,12 +211,12 @@ async def main() -> None:
     AgentMetrics(registry=registry).attach(tracer)
     JSONLExporter(LOG_DIR / "traces").attach(tracer)
     with EventArchive(LOG_DIR / "events") as archive:
-        ids = await asyncio.gather(*(run(number, tracer, archive) for number in range(len(RUNS))))
+        ids = await asyncio.gather(*(run(number, tracer, archive) for number in range(len(CASES))))
 
         say = sys.stderr.write
         for number, run_id in enumerate(ids):
-            tenant = RUNS[number][0]
-            found = [span for span in spans.get_finished_spans() if span.attributes["agent.run.id"] == run_id]
+            tenant = CASES[number].tenant_id
+            found = [span for span in spans.get_finished_spans() if _run_of(span) == run_id]
             say(f"\nrun {run_id} of {tenant}: {len(found)} spans; its session again:\n")
             say(archive.timeline(f"s-{number}", tenant_id=tenant))
     say("\n/metrics:\n")

@@ -11,6 +11,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import django
@@ -73,14 +74,11 @@ class Handler(WSGIRequestHandler):
 
 def call(port: int, target: str, key: str) -> int:
     """Be a client of the service; return the status."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
         connection.request("GET", target, headers={"X-Api-Key": key})
         reply = connection.getresponse()
         reply.read()
         return reply.status
-    finally:
-        connection.close()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import http.client
 import logging
 import sys
 import threading
+from contextlib import closing
 
 from flask import Flask, abort, request
 from werkzeug.serving import make_server
@@ -49,14 +50,11 @@ wsgi = logbraid.TracingWSGIMiddleware(app)  # the last line of the web module
 
 def call(port: int, path: str, key: str) -> int:
     """Be a client of the service; return the status."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
         connection.request("GET", path, headers={"X-Api-Key": key})
         reply = connection.getresponse()
         reply.read()
         return reply.status
-    finally:
-        connection.close()
 
 
 if __name__ == "__main__":

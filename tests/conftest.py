@@ -9,10 +9,15 @@ from typing import Any
 
 import pytest
 import structlog
+from hypothesis import settings
 
 from logbraid import assembly
+from logbraid.agent import spans, tally
 from logbraid.context import EMPTY, bound
 from logbraid.integrations.stdlib_takeover import known_loggers
+
+settings.register_profile("logbraid", deadline=None)  # no test measures time
+settings.load_profile("logbraid")
 
 
 def _loguru_core() -> Any:
@@ -33,6 +38,8 @@ def _leave_as_found() -> Iterator[None]:
     if assembly._current is not None:
         assembly._current.close()
     bound.set(EMPTY)
+    spans.current.set(None)
+    tally.current_tally.set(None)
     structlog.contextvars.clear_contextvars()
     structlog.reset_defaults()
     for logger in known_loggers():

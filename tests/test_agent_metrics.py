@@ -203,7 +203,6 @@ def test_a_turn_lasts_from_its_own_begin_to_its_own_end() -> None:
         AgentEvent(EventType.TOOL_CONFIRMATION, outcome=object()),
         {"type": "tool_complete", "data": None},
     ],
-    ids=repr,
 )
 def test_no_event_raises(event: Any) -> None:
     Setting().metrics.on_event(event)
@@ -258,12 +257,8 @@ def test_genai_metrics_count_the_same_calls() -> None:
         "gen_ai_provider_name": "openai",
         "gen_ai_request_model": "gpt-4o",
     }
-    assert (
-        one.value("gen_ai_client_operation_duration_seconds_count", **call, error_type="") == 1
-    )
-    assert (
-        one.value("gen_ai_client_token_usage_sum", **call, gen_ai_token_type="input") == 1000
-    )
+    assert one.value("gen_ai_client_operation_duration_seconds_count", **call, error_type="") == 1
+    assert one.value("gen_ai_client_token_usage_sum", **call, gen_ai_token_type="input") == 1000
     assert one.value("gen_ai_client_inference_usage_output_tokens_total", **call) == 50
     assert one.value("gen_ai_invoke_agent_duration_seconds_count", error_type="") == 1
     failed = {"gen_ai_tool_name": "search", "error_type": "RuntimeError"}
@@ -289,7 +284,7 @@ def served(app: Any) -> Iterator[str]:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
-            yield "127.0.0.1:{}".format(listener.getsockname()[1])
+            yield f"127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
             thread.join()

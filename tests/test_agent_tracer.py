@@ -23,16 +23,20 @@ from hypothesis import strategies as st
 
 import logbraid
 from logbraid.agent import ActionTracer, TraceEntry, current_entry, fingerprint, shape_of
+from logbraid.context import TracingContext
+from logbraid.context import bound as variable
+from logbraid.fastpath import in_span
+from logbraid.pipeline import ready
 from logbraid.testing import assert_no_secret, capture_logs
 
 SECRET = "sk-proj-Zk3vQ9xR7tB2mN8cL5wY1aD4"
 
 
-class Timeout(Exception):
+class ClientTimeoutError(Exception):
     """A client library's own time-out, no TimeoutError."""
 
 
-class ReadTimeout(Timeout):
+class ReadTimeout(ClientTimeoutError):  # noqa: N818 - as httpx calls it
     pass
 
 
@@ -218,14 +222,14 @@ def test_what_an_error_says_is_scrubbed_on_every_way_out() -> None:
 
 
 def test_an_error_whose_text_fails_is_recorded_all_the_same() -> None:
-    class Mean(Exception):
+    class MeanError(Exception):
         def __str__(self) -> str:
             raise ValueError("no text")
 
     tracer = ActionTracer()
-    with pytest.raises(Mean), tracer.trace("tool_call"):
-        raise Mean
-    assert only(tracer).error == "<unprintable Mean>"
+    with pytest.raises(MeanError), tracer.trace("tool_call"):
+        raise MeanError
+    assert only(tracer).error == "<unprintable MeanError>"
 
 
 def test_success_set_to_false_by_hand_is_a_failure() -> None:
@@ -278,12 +282,11 @@ def test_a_cancelled_task_is_recorded_as_cancelled_and_stays_cancelled() -> None
     tracer = ActionTracer()
 
     async def main() -> None:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.01):
-                async with tracer.trace("tool_call"):
-                    await asyncio.sleep(10)
+        async with asyncio.timeout(0.01), tracer.trace("tool_call"):
+            await asyncio.sleep(10)
 
-    asyncio.run(main())
+    with pytest.raises(TimeoutError):
+        asyncio.run(main())
     assert (only(tracer).status, only(tracer).error_type) == (
         "cancelled",
         "asyncio.exceptions.CancelledError",
@@ -385,6 +388,18 @@ def test_a_block_left_in_another_task_leaves_that_ones_context_alone() -> None:
     asyncio.run(main())
 
 
+def test_blocks_left_out_of_order_leave_nothing_behind() -> None:
+    tracer = ActionTracer(log=False)
+    outer, inner = tracer.trace("turn"), tracer.trace("tool_call")
+    outer.__enter__()
+    entry = inner.__enter__()
+    outer.__exit__(None, None, None)
+    assert current_entry() is entry
+    inner.__exit__(None, None, None)
+    assert current_entry() is None
+    assert dict(logbraid.current_context()) == {}
+
+
 def test_what_is_bound_inside_an_action_stays_bound_without_its_span() -> None:
     tracer = ActionTracer(log=False)
     with logbraid.bound_context(request_id="q"):
@@ -434,11 +449,6 @@ def test_lines_inside_an_action_carry_its_span_and_its_own_line_too() -> None:
 def test_the_short_cut_into_a_span_writes_the_bytes_of_the_long_way(
     bound: dict[str, str], is_warm: bool
 ) -> None:
-    from logbraid.context import TracingContext
-    from logbraid.context import bound as variable
-    from logbraid.fastpath import in_span
-    from logbraid.pipeline import ready
-
     with capture_logs():
         fast = ready().fastpath
         context = TracingContext(bound)
@@ -461,9 +471,8 @@ def test_the_short_cut_into_a_span_writes_the_bytes_of_the_long_way(
 
 
 def test_log_false_writes_no_line() -> None:
-    with capture_logs() as records:
-        with ActionTracer(log=False).trace("turn"):
-            pass
+    with capture_logs() as records, ActionTracer(log=False).trace("turn"):
+        pass
     assert records == []
 
 

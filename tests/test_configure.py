@@ -285,3 +285,29 @@ def test_threads_that_configure_and_log_at_once_do_no_harm() -> None:
         for thread in threads:
             thread.join()
     assert errors == []
+
+
+def test_sinks_of_one_name_have_figures_of_their_own() -> None:
+    def audit(_: bytes, record: dict[str, Any]) -> None:
+        if record["event"] == "two":
+            raise ValueError
+
+    def other() -> Any:
+        kept: list[bytes] = []
+
+        def audit(line: bytes, _: dict[str, Any]) -> None:
+            kept.append(line)
+
+        return audit
+
+    def stdout(_: bytes, __: dict[str, Any]) -> None:
+        pass
+
+    with logbraid.configure_logging(delivery="queue", sinks=[audit, other(), other(), stdout]):
+        for event in ("one", "two"):
+            logging.getLogger("app").warning(event)
+        told = logbraid.stats().sinks
+    assert {"queue", "audit", "audit-2", "audit-3", "stdout-2"} <= set(told)
+    assert (told["audit"].written, dict(told["audit"].dropped)) == (1, {"sink_error": 1})
+    assert (told["audit-2"].written, dict(told["audit-2"].dropped)) == (2, {})
+    assert told["stdout-2"].written == 2

@@ -17,6 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import pytest
 
+import logbraid
 from logbraid.context import (
     RequestSlot,
     TracingContext,
@@ -27,6 +28,7 @@ from logbraid.context import (
     current_context,
     unbind_context,
 )
+from logbraid.testing import capture_logs
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -119,6 +121,17 @@ def test_with_tracing_changes_clears_and_keeps() -> None:
 def test_repr_shows_ids_and_only_counts_the_rest() -> None:
     made = TracingContext({"tenant_id": "t", "password": "hunter2"})
     assert repr(made) == "TracingContext(tenant_id='t', and 1 more)"
+
+
+def test_repr_shows_no_more_of_an_id_than_a_line_does() -> None:
+    token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N"
+    made = TracingContext({"session_id": token, "user_id": "u-7"})
+    with capture_logs() as logs:
+        logbraid.get_logger("app").info("e", **made)
+    assert logs[0]["session_id"].startswith("jwt~")
+    assert repr(made) == f"TracingContext(user_id='u-7', session_id={logs[0]['session_id']!r})"
+    assert made["session_id"] == token
+    assert made.to_dict()["session_id"] == token
 
 
 # The block

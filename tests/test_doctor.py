@@ -146,3 +146,79 @@ def test_an_application_that_fails_at_import_is_told_without_a_traceback(tmp_pat
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert "hunter2secret" not in done.stderr + done.stdout
+
+
+SECRET = "ghp_Zx8Qw3Er5Ty7Ui9Op1As2Df4Gh6Jk8LzXcVb"
+
+
+def test_names_and_settings_are_scrubbed_as_lines_are() -> None:
+    own = logging.getLogger(f"doctor.{SECRET}")
+    own.addHandler(logging.StreamHandler(StringIO()))
+    own.propagate = False
+    try:
+        with logbraid.configure_logging(
+            service=f"shop {SECRET}",
+            env=SECRET,
+            version=f"1 {SECRET}",
+            tenant=SECRET,
+            levels={f"x.{SECRET}": "error"},
+            fields={SECRET: "a"},
+            log_dir=f"logs/{SECRET}",
+        ):
+            told = str(logbraid.check())
+            logbraid.get_logger("d").warning("e")
+    finally:
+        own.handlers.clear()
+        own.propagate = True
+    assert SECRET not in told
+    assert "shop [REDACTED:github_token]" in told
+    assert "doctor.[REDACTED:github_token] has handlers of its own" in told
+
+
+def test_settings_are_told_as_people_write_them() -> None:
+    with logbraid.configure_logging(
+        levels={"httpx": "warning", "a.b": 5}, level="debug", sinks=[print], clock=lambda: 1
+    ):
+        told = logbraid.check().settings
+    assert told["levels"] == "httpx=warning, a.b=trace"
+    assert (told["level"], told["file_mode"], told["output"]) == ("debug", "0600", "stdout")
+    assert (told["sinks"], told["processors"]) == ("1 given", "none")
+    assert (told["clock"], told["scrub"], told["env"]) == ("given", "default", "none")
+
+
+def test_a_logger_that_does_not_propagate_is_told_with_what_is_heard_of_it() -> None:
+    own = logging.getLogger("doctor.alone")
+    own.propagate = False
+    try:
+        with logbraid.configure_logging():
+            assert problems_about("doctor.alone does not propagate: only its warnings and errors")
+            own.addHandler(logging.FileHandler(os.devnull, delay=True))
+            assert problems_about("doctor.alone does not propagate: none of its lines")
+    finally:
+        own.propagate = True
+        own.handlers.clear()
+
+
+def test_servers_that_write_through_us_are_named_and_others_are_a_problem() -> None:
+    names = ("uvicorn.error", "gunicorn.error")
+    through, past = map(logging.getLogger, names)
+    past.addHandler(logging.StreamHandler(StringIO()))
+    try:
+        with logbraid.configure_logging():
+            report = logbraid.check()
+    finally:
+        past.handlers.clear()
+    (server,) = (one for one in report.findings if one.what == "server")
+    assert not server.is_problem
+    assert through.name in server.text
+    assert past.name not in server.text
+    assert any(past.name in text for text in report.problems)
+
+
+def test_the_command_says_when_it_saw_no_configuration_but_its_own(tmp_path: Path) -> None:
+    (tmp_path / "late.py").write_text("import logging\n")
+    (tmp_path / "early.py").write_text("import logbraid\nlogbraid.configure_logging()\n")
+    told = [run("check", *more, directory=tmp_path).stdout for more in ((), ("late",), ("early",))]
+    assert told[0].startswith("--  no module imported: ")
+    assert told[1].startswith("--  late does not configure logging when imported: ")
+    assert not told[2].startswith("--")

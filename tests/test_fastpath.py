@@ -19,6 +19,7 @@ from logbraid.health import health
 from logbraid.level import levels
 from logbraid.pipeline import Pipeline
 from logbraid.record import ENVELOPE, FAILURE, ID_NAMES, Record
+from logbraid.scrub import Scrubber, inside
 from logbraid.settings import ScrubRules, Settings
 from logbraid.sinks.memory import MemorySink
 from logbraid.testing import capture_logs
@@ -205,6 +206,99 @@ def test_wide_and_deep_records_are_the_same_both_ways(fields: dict[str, Any]) ->
     assert short == full
 
 
+told_names = st.sampled_from(
+    "name value key header input content text type id items rows columns auth token password "
+    "api_key credentials card_number dsn cookie authorization Authorization pin url limit".split()
+)
+told_leaves = st.one_of(
+    st.sampled_from(SECRETS),
+    st.sampled_from(
+        ["password", "--token", "-p", "hunter2secret", "ok", "login", "Bearer", "\0", ""]
+    ),
+    st.sampled_from(["Bearer a1b2c3d4e5f6a7b8", "a\0hunter2secret", "\ud800 password: hunter2x"]),
+    st.sampled_from([4111111111111111, 123456, 7, 2**63, True, None, 0.5, float("inf"), (1,)]),
+)
+told_values = st.recursive(
+    told_leaves,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.lists(st.tuples(told_names, inner).map(list), max_size=3),
+        st.dictionaries(told_names, inner, max_size=4),
+        st.fixed_dictionaries({"name": told_names, "value": inner}),
+        st.fixed_dictionaries({"columns": st.lists(told_names), "rows": st.lists(st.lists(inner))}),
+    ),
+    max_leaves=10,
+)
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.sampled_from(["default", "tight", "rules"]), told_values)
+def test_names_and_neighbours_tell_the_same_both_ways(made: str, tree: Any) -> None:
+    before = repr(tree)
+    for _ in range(2):
+        short, full = both(PIPELINES[made], 20, "app", "e", {"tree": tree}, {})
+        assert short == full
+    assert repr(tree) == before
+
+
+@pytest.mark.parametrize(
+    ("tree", "counts"),
+    [
+        ({"headers": {"Authorization": "Bearer a1b2c3d4e5f6a7b8"}}, {"bearer": 1}),
+        ({"auth": {"api_key": "k3y9f8a7b6c5d4e3f2"}, "limit": 3}, {"api_key": 1}),
+        (
+            {"credentials": {"user": "ann", "password": "hunter2secret"}},
+            {"secret": 1, "password": 1},
+        ),
+        (
+            [{"name": "password", "value": "hunter2secret"}, {"name": "q", "value": "x"}],
+            {"password": 1},
+        ),
+        ([["authorization", "Bearer a1b2c3d4e5f6a7b8"], ["accept", "text/html"]], {"bearer": 1}),
+        (["curl", "--token", "hunter2secret"], {"token": 1}),
+        ({"name": "search", "input": {"text": "all orders", "limit": 5}}, {}),
+        ({"columns": ["id", "password"], "rows": [[1, "hunter2secret"]]}, {"password": 1}),
+        ({"url": "https://app:hunter2secret@db.example/x", "pin": 4711}, {"password": 1, "pin": 1}),
+        ([[1, 2.5], [True, None]], {}),
+    ],
+)
+def test_a_nested_secret_takes_the_short_way_the_second_time(
+    tree: Any, counts: dict[str, int]
+) -> None:
+    both(PIPELINES["default"], 20, "app", "e", {"tree": tree}, {})
+    short, full = both(PIPELINES["default"], 20, "app", "e", {"tree": tree}, {})
+    assert short == full
+    assert short is not None
+    assert short[1] == counts
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.builds(
+        str.__add__,
+        st.sampled_from(["Bearer ", "Bearer  ", "bearer ", "Basic ", "Bearer\t", " Bearer ", ""]),
+        st.one_of(
+            st.from_regex(r"[A-Za-z0-9._~+/=-]{10,90}", fullmatch=True),
+            st.from_regex(r"[A-Za-z._-]{60,70}[0-9]?", fullmatch=True),
+            texts,
+        ),
+    )
+)
+@example("Bearer a1b2c3d4e5f6a7b8")
+def test_what_is_a_bearer_at_a_glance_is_one_to_the_whole_search(text: str) -> None:
+    counts: dict[str, int] = {}
+    full = Scrubber().scrub_fields({"authorization": text}, counts)["authorization"]
+    assert inside.is_bearer(text) is None or (full, counts) == (inside.BEARER, {"bearer": 1})
+
+
+def test_a_text_with_a_secret_in_a_plain_field_takes_the_short_way() -> None:
+    fields = {"note": "sent with password=hunter2secret", "n": 1}
+    short, full = both(PIPELINES["default"], 20, "app", "e", fields, {})
+    assert short == full
+    assert short is not None
+    assert short[1] == {"password": 1}
+
+
 @pytest.mark.parametrize("depth", range(1, 12))
 def test_nesting_is_the_same_both_ways_at_every_depth(depth: int) -> None:
     tree: Any = {"leaf": "hunter2"}
@@ -300,7 +394,7 @@ def test_caches_that_are_full_are_emptied_and_the_lines_stay_the_same() -> None:
         made.fastpath.line(20, f"logger{number}", f"event {number}", {f"name{number}": 1})
     assert made.fastpath.line(20, "app", "e", {"a": 1}) == first
     assert len(made.fastpath._heads) <= 4096
-    assert len(made.fastpath._events) <= 4096
+    assert len(made.fastpath._told) <= 4096
     assert len(made.fastpath._ordinary) <= 4096
 
 

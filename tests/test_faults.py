@@ -654,6 +654,37 @@ def test_sigterm_at_full_load_ends_within_two_seconds() -> None:
     assert time.monotonic() - began < 5  # two seconds, on a machine that does other things too
 
 
+@pytest.mark.parametrize("delivery", ["sync", "queue"])
+@pytest.mark.parametrize("output", ["stdout", "files"])
+def test_finaliser_that_logs_waits_for_no_thread_that_shutdown_froze(
+    output: str, delivery: str, tmp_path: Path
+) -> None:
+    # F23: daemon threads stop where they stand, most of them in the middle of a line
+    done = run(
+        f"""
+        import builtins, os, sys, threading, time
+        import logbraid
+        logbraid.configure_logging(
+            output={output!r}, delivery={delivery!r}, log_dir={str(tmp_path)!r}
+        )
+        log = logbraid.get_logger("n")
+        class Late:
+            def __del__(self, log=log, os=os, sys=sys):
+                log.info("late", number=1)
+                os.write(2, b"came back, %d\\n" % sys.is_finalizing())
+        builtins.late = Late()
+        def go_on():
+            while True:
+                log.info("daemon", pad="x" * 300)
+        for _ in range(4):
+            threading.Thread(target=go_on, daemon=True).start()
+        time.sleep(0.1)
+        """
+    )
+    assert done.returncode == 0, done.stderr
+    assert "came back, 1\n" in done.stderr
+
+
 def test_logging_at_interpreter_shutdown_leaves_no_traceback() -> None:
     # F23
     done = run(

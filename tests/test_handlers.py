@@ -143,3 +143,22 @@ def test_a_handler_that_logs_itself_ends(logger: logging.Logger, tmp_path: Path)
     events = [one["event"] for one in lines_of(file_of(tmp_path, "_unknown"))]
     assert "outer" in events
     assert len(events) <= 2
+
+
+def test_a_record_that_no_line_can_be_made_of_is_told_and_raises_nothing(tmp_path: Path) -> None:
+    handler = TenantFileHandler(tmp_path)
+    record = logging.LogRecord("app", logging.ERROR, "f", 1, "hello", None, None)
+    del record.funcName
+    handler.handle(record)
+    handler.close()
+    (line,) = lines_of(file_of(tmp_path, "_unknown"))
+    assert (line["event"], line["level"]) == ("hello", "error")
+    assert line["format_error"] == "AttributeError"
+
+
+def test_a_record_without_level_name_and_time_is_written_as_an_error(tmp_path: Path) -> None:
+    handler = TenantFileHandler(tmp_path)
+    handler.handle(logging.makeLogRecord({"msg": "hello", "created": None}))
+    handler.close()
+    (line,) = lines_of(file_of(tmp_path, "_unknown"))
+    assert (line["event"], line["level"], line["logger"]) == ("hello", "error", "root")

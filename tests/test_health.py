@@ -67,6 +67,16 @@ def test_counts_of_eight_threads_are_exact_from_the_first_key_on() -> None:
     assert dict(counts.snapshot()) == {f"kind-{number}": 640 for number in range(50)}
 
 
+def test_several_counts_added_at_once_are_exact_and_bounded() -> None:
+    counts = Counts()
+    for _ in range(3):
+        counts.add_all({"password": 1, "token": 2})
+    assert counts.snapshot() == {"password": 3, "token": 6}
+    counts.add_all({f"kind{number}": 1 for number in range(2000)})
+    assert len(counts.snapshot()) <= 1001
+    assert sum(counts.snapshot().values()) == 2009
+
+
 def test_a_thousand_keys_are_kept_and_the_rest_is_other() -> None:
     counts = Counts()
     for number in range(1500):

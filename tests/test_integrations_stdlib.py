@@ -357,3 +357,51 @@ def test_a_subclass_of_log_record_and_a_factory_work(captured: CapturedLogs) -> 
 def test_nothing_of_it_is_lost_in_json(captured: CapturedLogs) -> None:
     LOG.info("e", extra={"nested": {"list": [1, 2.5, None, True, "x"]}})
     assert json.loads(json.dumps(captured[0]))["nested"] == {"list": [1, 2.5, None, True, "x"]}
+
+
+@pytest.mark.parametrize("how", ["basicConfig", "dictConfig", "removed"])
+def test_a_program_of_logging_alone_is_scrubbed_again_from_its_next_record_on(
+    how: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with logbraid.configure_logging(format="json"):
+        if how == "basicConfig":
+            logging.basicConfig(force=True, level="INFO")
+        elif how == "dictConfig":
+            stream = {"class": "logging.StreamHandler"}
+            config = {"version": 1, "handlers": {"out": stream}, "root": {"handlers": ["out"]}}
+            logging.config.dictConfig({**config, "disable_existing_loggers": False})
+        else:
+            logging.getLogger().handlers[0].close()
+        logging.getLogger("a").warning("api_key=k-93hd82hsj2kd9")
+    out, err = capfd.readouterr()
+    assert "k-93hd82hsj2kd9" not in out + err
+    assert json.loads(out)["logger"] == "a"
+
+
+def test_an_argument_whose_class_raises_is_logged_all_the_same() -> None:
+    class Liar:
+        @property  # type: ignore[misc]  # what a broken proxy does
+        def __class__(self) -> Any:
+            raise RuntimeError("no class")
+
+    with capture_logs() as records:
+        logging.getLogger("q").info("%s", Liar())
+        logging.getLogger("q").info("%s", Liar(), stack_info=True)
+        logging.getLogger("q").info("after")
+    assert len(records) == 3
+
+
+def test_names_of_a_record_in_extra_lose_no_value() -> None:
+    with capture_logs() as records:
+        extra = {"name": 1, "name_": 2, "lineno": 3}
+        logging.getLogger("q").info("x", extra=extra)
+    assert {records[0]["name_"], records[0]["name_#2"]} == {1, 2}
+    assert records[0]["lineno_"] == 3
+
+
+def test_a_record_whose_time_is_text_is_logged_at_once() -> None:
+    record = logging.LogRecord("q", 20, "f", 1, "x", None, None)
+    record.created = "yesterday" * 9  # type: ignore[assignment]  # as a careless filter would
+    with capture_logs() as records:
+        logging.getLogger("q").handle(record)
+    assert records.events == ["x"]

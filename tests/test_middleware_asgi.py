@@ -38,9 +38,17 @@ from starlette.routing import Mount, Route
 
 import logbraid
 from logbraid import pipeline
-from logbraid.context import bind_context, bound_context, clear_context, current_context
+from logbraid.context import (
+    TracingContext,
+    bind_context,
+    bound_context,
+    clear_context,
+    current_context,
+    leave_on,
+)
 from logbraid.errors import ConfigError
 from logbraid.health import health
+from logbraid.integrations.structlog import get_logger
 from logbraid.level import levels
 from logbraid.middleware.asgi import TracingMiddleware
 from logbraid.middleware.request import response_metadata, restore_access_loggers
@@ -48,6 +56,7 @@ from logbraid.propagation import ContextExecutor
 from logbraid.record import INFO, WARNING
 from logbraid.settings import Settings
 from logbraid.sinks.memory import MemorySink
+from logbraid.testing import capture_logs
 
 Message = MutableMapping[str, Any]
 
@@ -908,6 +917,27 @@ def test_endpoint_that_raises_gets_its_id_into_the_error_page_from_outside(
     assert answer.headers["x-request-id"] == line["request_id"]
     assert (line["status"], line["error_type"], line["tenant_id"]) == (500, "RuntimeError", "acme")
     assert [one["event"] for one in sink.records] == ["request"]
+
+
+def test_traceback_that_the_server_logs_carries_the_ids_of_its_request() -> None:
+    with capture_logs() as records, served(TracingMiddleware(shop())) as host:
+        httpx.get(f"http://{host}/broken")
+    (line,) = records.only(event="request")
+    (servers,) = records.only(logger="uvicorn.error", level="error")
+    assert "RuntimeError" in servers["exception"]
+    assert servers["tenant_id"] == line["tenant_id"] == "acme"
+    assert servers["request_id"] == line["request_id"]
+
+
+def test_context_left_on_an_exception_is_taken_once_and_only_where_nothing_is_bound() -> None:
+    error = ValueError("shared")
+    leave_on(error, TracingContext({"tenant_id": "acme"}))
+    with capture_logs() as records:
+        with bound_context(tenant_id="globex"):
+            get_logger("app").error("mine", exc_info=error)
+        get_logger("app").error("server's", exc_info=error)
+        get_logger("app").error("again", exc_info=error)
+    assert [line.get("tenant_id") for line in records] == ["globex", "acme", None]
 
 
 def test_unknown_path_is_a_warning_without_a_route(sink: MemorySink) -> None:

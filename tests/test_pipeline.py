@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import logbraid
 from logbraid import pipeline
-from logbraid.context import EMPTY, bound_context
+from logbraid.context import EMPTY, TracingContext, bound_context
 from logbraid.health import health
 from logbraid.pipeline import Pipeline, Unconfigured
-from logbraid.record import Record
+from logbraid.record import CONTEXT_ORDER, ENVELOPE, FAILURE, Record
 from logbraid.settings import Settings
 from logbraid.sinks.memory import MemorySink
 from logbraid.testing import capture_logs
@@ -221,3 +223,110 @@ def test_the_caller_s_objects_are_never_changed() -> None:
     before = json.dumps(tree)
     made.make(Record(30, "app", "e", tree, {"carried": tree}))
     assert json.dumps(tree) == before
+
+
+# Names that clash
+
+CLASHING = sorted({*ENVELOPE, *FAILURE, *CONTEXT_ORDER, "a", "module"})
+"""Names that are ours, and two that are nobody's."""
+
+some_names = st.builds(
+    lambda name, behind: name + behind,
+    st.sampled_from(CLASHING),
+    st.sampled_from(["", "", "_", "__", "_#2", "_#3"]),
+)
+
+
+def some_fields(first: int) -> st.SearchStrategy[dict[str, int]]:
+    """Return fields whose values are numbers that no other place has."""
+    return st.lists(some_names, unique=True, max_size=8).map(
+        lambda found: {name: first + place for place, name in enumerate(found)}
+    )
+
+
+@given(
+    settings_fields=some_fields(100_000),
+    context=some_fields(200_000),
+    carried=some_fields(300_000),
+    called=some_fields(400_000),
+    options=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+)
+def test_every_value_is_in_the_line_under_some_name_whatever_names_clash(
+    settings_fields: dict[str, int],
+    context: dict[str, int],
+    carried: dict[str, int],
+    called: dict[str, int],
+    options: tuple[bool, bool, bool],
+) -> None:
+    failed, has_callsite, has_processor = options
+    made, _ = made_of(
+        fields={name: str(value) for name, value in settings_fields.items()},
+        callsite=has_callsite,
+        processors=(lambda _, __, told: told,) if has_processor else (),
+    )
+    record = Record(
+        40,
+        "app",
+        "e",
+        called,
+        carried,
+        error=ValueError("no") if failed else None,
+        context=TracingContext(context),
+        callsite=("here", "f", 7),
+    )
+    told = line_of(made, record)
+    wanted = {**settings_fields, **context, **carried, **called}
+    if "tenant_id" in context:
+        wanted["tenant_id"] = context["tenant_id"]
+        refused = {**carried, **called}.get("tenant_id")
+        assert refused is None or refused in told.values()
+    said = {str(value) for value in told.values()}
+    assert {str(value) for value in wanted.values()} <= said
+
+
+@given(fields=some_fields(0), carried=some_fields(100), bound=some_fields(200))
+def test_every_door_keeps_every_value_whatever_names_clash(
+    fields: dict[str, int], carried: dict[str, int], bound: dict[str, int]
+) -> None:
+    with capture_logs() as logs:
+        bound.pop("tenant_id", None)
+        with bound_context(**bound):
+            logbraid.get_logger("app", **carried).info("e", **fields)
+    said = {str(value) for value in logs[0].values()}
+    assert {str(value) for value in {**bound, **carried, **fields}.values()} <= said
+
+
+def test_who_gave_the_name_with_a_trailing_line_keeps_it() -> None:
+    with capture_logs() as logs:
+        logbraid.get_logger("app").info("e", level=1, level_=2)
+        with bound_context(level=3):
+            logbraid.get_logger("app").info("e", level_=4)
+        with bound_context(tenant_id="acme"):
+            logbraid.get_logger("app").info("e", tenant_id="evil", tenant_id_="kept")
+    first, second, third = logs
+    assert (first["level"], first["level_"], first["level_#2"]) == ("info", 2, 1)
+    assert (second["level_"], second["level_#2"]) == (4, 3)
+    assert (third["tenant_id"], third["tenant_id_"], third["tenant_id_#2"]) == (
+        "acme",
+        "kept",
+        "evil",
+    )
+
+
+def test_a_service_that_holds_a_secret_is_scrubbed_in_every_line() -> None:
+    secret = "sk-proj-Zx8Qw3Er5Ty7Ui9Op1As2Df4Gh6Jk8LzXcVbNmQ"
+    with capture_logs(service=f"shop {secret}", env="dev") as logs:
+        logbraid.get_logger("app").info("e")
+        logbraid.get_logger("app").info("e", a=object())
+    assert [one["service"] for one in logs] == ["shop [REDACTED:openai_key]"] * 2
+    assert logs[0]["env"] == "dev"
+
+
+def test_a_hundred_thousand_names_cost_no_more_than_a_thousand() -> None:
+    many = {f"name{number}": number for number in range(100_000)}
+    with capture_logs() as records:
+        logbraid.get_logger("app").info("fields", **many)
+        with bound_context(**many):
+            logbraid.get_logger("app").info("context")
+    assert all(len(line) <= 200 for line in records)
+    assert records[0]["truncated"]["..."] > 99_000

@@ -122,3 +122,12 @@ def test_ids_are_kept_and_a_credential_as_an_id_becomes_its_digest() -> None:
     told = scrub_secrets(None, "info", {"event": "e", "session_id": "s-1", "user_id": SECRET})
     assert told["session_id"] == "s-1"
     assert told["user_id"].startswith("openai_key~")
+
+
+def test_an_event_is_no_longer_than_a_summary_may_be() -> None:
+    with capture_logs(max_summary_chars=100):
+        told = truncate_summaries(None, "info", {"event": "word " * 100})
+    assert len(told["event"]) == 100
+    assert told["truncated"] == {"event": 500}
+    told = truncate_summaries(None, "info", {"event": "word " * 300})
+    assert len(told["event"]) == 1000

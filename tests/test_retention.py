@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import queue
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -181,17 +182,19 @@ def test_maintenance_never_follows_a_link_planted_as_its_lock(
 
 
 def test_thread_starts_hourly_at_most(tmp_path: Path) -> None:
-    started: list[float] = []
+    started: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     class Counting(Maintenance):
         def run(self) -> int:
-            started.append(0.0)
+            started.put(1)
             return 0
 
     one = Counting(str(tmp_path), 14, lambda: 0.0, lambda: 0, Health())
     for now in (0.0, 1.0, INTERVAL_SECONDS - 1, INTERVAL_SECONDS, INTERVAL_SECONDS + 1):
         one.start_if_due(now)
-    assert len(started) == 2
+    for _ in range(2):
+        started.get(timeout=10)
+    assert started.empty()
 
 
 def test_nothing_starts_when_everything_is_kept(tmp_path: Path) -> None:

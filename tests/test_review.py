@@ -244,9 +244,9 @@ def test_many_bound_fields_keep_to_the_leaves_of_a_line(captured_logs: CapturedL
     assert told["truncated"]["..."] > 0
 
 
-@pytest.mark.parametrize("seconds", [0, -1, float("nan")])
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), "soon", True])
 def test_a_debug_window_without_an_end_is_refused(
-    seconds: float, captured_logs: CapturedLogs
+    seconds: Any, captured_logs: CapturedLogs
 ) -> None:
     with pytest.raises(ValueError, match="seconds is"):
         logbraid.debug_for(seconds=seconds, tenant_id="acme")

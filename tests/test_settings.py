@@ -19,14 +19,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logbraid.errors import ConfigError
-from logbraid.parsing import shown
+from logbraid.parsing import parse_level, shown
 from logbraid.settings import (
     TABLE,
     ScrubRules,
     Settings,
     SettingsChanges,
     markdown_table,
-    parse_level,
     resolve,
 )
 
@@ -568,3 +567,12 @@ def test_scrub_rules_are_stored_as_tuples_and_a_copy() -> None:
 
 def test_a_pattern_is_never_shown() -> None:
     assert CANARY not in problems_of({"scrub": ScrubRules(patterns={"x": f"({CANARY}"})})[0]
+
+
+def test_a_variable_with_our_prefix_that_is_no_setting_is_told(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    environ = {"LOGBRAID_FORMT": "json", "LOG_FORMT": "x", "LOGBRAID_CONTEXT": "{}"}
+    assert Settings.from_env(environ) == Settings()
+    told = capfd.readouterr().err
+    assert told == "logbraid: LOGBRAID_FORMT is left out: 'FORMT' is not a setting; use format\n"

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import random
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, Literal
 
 import pytest
 
@@ -568,3 +571,113 @@ while striking.is_alive():
 print(all(told))
 """)
     assert done.stdout == "True\n", done.stderr
+
+
+def test_first_line_of_all_may_come_from_a_handler_of_exit() -> None:
+    done = run("""
+sink = BackgroundSink(StdoutSink(sys.stdout))
+atexit.register(lambda: sink.write(b"1\\n", None, DAY))
+""")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
+
+
+def test_line_that_returned_while_the_process_ends_is_written() -> None:
+    done = run("""
+sink = BackgroundSink(StdoutSink(sys.stdout))
+Thread = threading.Thread
+class Slow(Thread):                                   # its starter is stopped once it runs
+    def start(self):
+        super().start()
+        if self.name == "logbraid-writer":
+            started.set()
+            time.sleep(0.2)
+started = threading.Event()
+threading.Thread = Slow
+def work():
+    sink.write(b"1\\n", None, DAY)
+def follow():
+    started.wait()
+    sink.write(b"2\\n", None, DAY)                      # accepted in the middle of the start
+    os.write(2, b"returned\\n")
+Thread(target=work, daemon=True).start()
+Thread(target=follow).start()
+""")
+    assert sorted(done.stdout) == sorted("1\n2\n")
+    assert (done.returncode, done.stderr) == (0, "returned\n")
+
+
+def turn_often(frame: FrameType, event: str, arg: object) -> Any:
+    """Let other threads run before each line of the queue's code, as a slow tracer does."""
+    if not frame.f_code.co_filename.endswith("background.py"):
+        return None
+    if event == "line" and random.random() < 0.2:
+        time.sleep(0)
+    return turn_often
+
+
+@pytest.fixture
+def hasty() -> Iterator[None]:
+    """Turn to another thread as often as can be."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("policy", ["block", "drop_oldest"])
+def test_sums_are_exact_though_no_lock_is_taken(policy: Literal["block", "drop_oldest"]) -> None:
+    own, memory = Health(), MemorySink(max_lines=100_000)
+    sink = BackgroundSink(memory, queue_bytes=2000, policy=policy, health=own)
+    most = []
+
+    def work(who: int) -> None:
+        for number in range(400):
+            sink.write(b'{"w":%d,"n":%d}\n' % (who, number), None, DAY)
+            most.append(sink.queued_bytes)
+
+    threads = [threading.Thread(target=work, args=(who,)) for who in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sink.flush(30)
+    dropped = own.snapshot().dropped.get("queue_full", 0)
+    assert len(memory.lines) + dropped == sink._put == 8 * 400
+    assert (sink.queued_bytes, dropped > 0) == (0, policy == "drop_oldest")
+    assert max(most) <= 2000 + 8 * len(b'{"w":1,"n":399}\n')
+    for who in range(8):
+        numbers = [one["n"] for one in memory.records if one["w"] == who]
+        assert numbers == sorted(set(numbers))
+    sink.close()
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("traced", [False, True])
+def test_line_whose_call_returned_is_out_once_the_queue_is_drained_for_good(
+    *, traced: bool
+) -> None:
+    memory = MemorySink(max_lines=100_000)
+    sink = BackgroundSink(memory)
+    begun = threading.Event()
+    acknowledged: list[int] = []
+
+    def work(who: int) -> None:
+        if traced:
+            sys.settrace(turn_often)
+        for number in range(who, 800, 4):
+            sink.write(numbered(number), None, DAY)
+            acknowledged.append(number)
+            if number > 80:
+                begun.set()
+
+    threads = [threading.Thread(target=work, args=(who,)) for who in range(4)]
+    for thread in threads:
+        thread.start()
+    begun.wait(30)
+    assert sink._drain_for_good(30)
+    while any(thread.is_alive() for thread in threads):  # from here on what returns is written
+        returned = acknowledged[:]
+        assert set(map(numbered, returned)) - set(memory.lines) == set()
+    assert sorted(memory.lines) == sorted(map(numbered, range(800)))
+    sink.close()

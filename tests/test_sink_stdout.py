@@ -432,7 +432,7 @@ sink = StdoutSink(sys.stdout)
 sink.write(b'{"who":"parent"}\\n', None, "2026-11-21")
 held, go = threading.Event(), threading.Event()
 def hold():
-    with sink._guard:
+    with sink._guard.lock:
         sink._busy = True
         sink._pipe_lock.take(9000)
         held.set(); go.wait()

@@ -12,7 +12,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, TextIO
+from itertools import chain, count
+from typing import Final, TextIO
 
 from logbraid import pipeline
 from logbraid.clock import Stamper
@@ -53,7 +54,7 @@ class Assembly:
         self._unlisten: Callable[[], None] | None = None
 
     def start(self, takeover: Takeover | None) -> None:
-        """Let records through."""
+        """Let records through; *takeover* is the one of the configuration before, if there was."""
         settings = self.resolved.settings
         self._unlisten = levels.listen(self.switches.apply)
         buffer.configure(settings.debug_buffer)
@@ -90,7 +91,7 @@ class Assembly:
             self._close()
 
     def _close(self) -> None:
-        global _current  # noqa: PLW0603 - see below
+        global _current  # noqa: PLW0603 - one process, one configuration
         if _current is not self:
             return
         _current = None
@@ -121,6 +122,7 @@ _MAIN: Final = threading.main_thread()
 _GRACE_SECONDS: Final = 0.05
 _UNCONFIGURED_LEVEL: Final = 30
 _current: Assembly | None = None
+"""The one in force; replaced under the lock. ``check()`` only looks, and takes none."""
 
 
 def assemble(resolved: Resolved, sinks: list[Sink], *, keep: bool = False) -> Assembly:
@@ -153,46 +155,54 @@ def _assembled(resolved: Resolved, sinks: list[Sink], *, keep: bool) -> Assembly
 @contextmanager
 def capture(changes: SettingsChanges) -> Iterator[None]:
     """Put *changes* in force with no output but their ``sinks``, and afterwards what was before."""
-    global _current  # noqa: PLW0603 - as above
     before, root, named = _current, levels.root, levels.named
     counted = health.counted()
     resolved = resolve(None, changes, {})
-    sinks: list[Sink] = [FunctionSink(function) for function in resolved.settings.sinks]
-    assemble(resolved, sinks, keep=True)
+    assemble(resolved, _functions(resolved.settings, set()), keep=True)
     try:
         yield
     finally:
         with _lock.lock:
-            inner = _current
-            if before is None:
-                if inner is not None:
-                    inner.close()
-            else:
-                if inner is not None:
-                    inner.stop()
-                    inner.pipeline.close()
-                _current = before
-                before.start(inner.takeover if inner is not None else None)
+            if before is not None:
+                _resume(before)
                 levels.configure(root, named, is_buffering=bool(buffer.max_lines))
                 health.count_on(counted)
+            elif _current is not None:
+                _current.close()
 
 
-def _layers(settings: Settings) -> tuple[list[Layer], Any]:
-    """Return who else knows context, weakest first, and what tells that all of them are idle."""
+def _resume(before: Assembly) -> None:
+    """Put *before* in force again in place of what is now, whose libraries stay taken over."""
+    global _current
+    inner, _current = _current, before
+    if inner is not None:
+        inner.stop()
+        inner.pipeline.close()
+    before.start(None if inner is None else inner.takeover)
+
+
+def _layers(settings: Settings) -> tuple[list[Layer], Callable[[], bool]]:
+    """Return who else knows context, weakest first, and what tells that all of them are idle.
+
+    What the environment says does not change: a context made once has it, so it counts as idle.
+    """
     inherited = context_from_env(os.environ)
     layers: list[Layer] = [lambda: inherited] if inherited else []
     layers += [layer_of(provider) for provider in settings.context_providers]
-    always = bool(settings.context_providers)
     layers += [contextvars_layer, span_layer]
 
     def are_idle() -> bool:
         return is_idle() and not has_span()
 
-    return layers, (lambda: False) if always else are_idle
+    return layers, (lambda: False) if settings.context_providers else are_idle
 
 
 def sinks_of(settings: Settings) -> list[Sink]:
-    """Make the sinks that *settings* ask for. Raises ``ConfigError`` if one cannot be."""
+    """Make the sinks that *settings* ask for. Raises ``ConfigError`` if one cannot be.
+
+    No two have the same name, by which ``stats().sinks`` knows them: a callable of the user's
+    whose name is taken gets a number, ``audit-2``.
+    """
     streams: dict[str, TextIO | None] = {"stdout": sys.stdout, "stderr": sys.stderr}
     made: list[Sink] = []
     outputs = [output for output in settings.output if output != "otlp"]
@@ -203,6 +213,7 @@ def sinks_of(settings: Settings) -> list[Sink]:
             made.append(TerminalSink(streams[output], name=output, lock=settings.stdout_lock))
         else:
             made.append(StdoutSink(streams[output], name=output, lock=settings.stdout_lock))
+    names = {sink.name for sink in made}
     if settings.delivery == "queue" and made:
         made = [
             BackgroundSink(
@@ -214,7 +225,19 @@ def sinks_of(settings: Settings) -> list[Sink]:
         ]
     if "otlp" in settings.output:
         made.append(_otlp(settings))
-    return [*made, *(FunctionSink(function) for function in settings.sinks)]
+    return [*made, *_functions(settings, {*names, *(sink.name for sink in made)})]
+
+
+def _functions(settings: Settings, taken: set[str]) -> list[Sink]:
+    """Make the sinks of the user's callables, under names that are not in *taken*."""
+    made: list[Sink] = []
+    for function in settings.sinks:
+        sink = FunctionSink(function)
+        names = chain([sink.name], (f"{sink.name}-{number}" for number in count(2)))
+        sink.name = next(name for name in names if name not in taken)
+        taken.add(sink.name)
+        made.append(sink)
+    return made
 
 
 def _otlp(settings: Settings) -> Sink:

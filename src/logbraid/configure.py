@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
@@ -98,7 +99,7 @@ def debug_for(*, seconds: float, **match: object) -> DebugWindow:
     more of the others. Ends by itself or by ``cancel()``. Loggers of ``logging`` that handlers
     hear which are not ours keep their level; they are named in ``.skipped``.
     """
-    if not seconds > 0:  # not a number either
-        raise ValueError(f"seconds is {seconds!r:.40}; use a number above 0")
+    if type(seconds) not in {int, float} or not 0 < seconds < math.inf:
+        raise ValueError(f"seconds is {seconds!r:.40}; use a number above 0 that ends one day")
     wanted = {name: str(value) for name, value in match.items()}
     return levels.open(float(seconds), wanted, tuple(sorted(foreign_loggers())))

@@ -7,17 +7,19 @@ it in place, so a copy of the context (a task, a thread, an executor) can never 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, ClassVar, Final, Self, TypeVar
 
 from logbraid.drive import wrap
 from logbraid.health import health
-from logbraid.ids import id_text
+from logbraid.ids import digest16, id_text
 from logbraid.record import CONTEXT_ORDER, ID_NAMES
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _KEEP: Final[Any] = object()
+_LEFT: Final = "__logbraid_context__"
 _IDS: Final = frozenset(CONTEXT_ORDER)
 _RANK: Final = {name: rank for rank, name in enumerate(CONTEXT_ORDER)}
 
@@ -60,9 +62,13 @@ class TracingContext(Mapping[str, Any]):
 
     ``None`` and ``""`` mean not set. An id is text; one with control, format or surrogate
     characters, or longer than 128 characters, is replaced by ``invalid-`` and 16 hex digits.
+    Items are what was bound; ``repr`` shows the five ids alone, and as lines write them.
     """
 
     __slots__ = ("_fields", "block", "made", "slot")
+
+    _shown_id: ClassVar[Callable[[str], str]] = digest16
+    """How ``repr`` writes an id: ``identity.py``, which knows what a credential is, says how."""
 
     def __init__(self, fields: Mapping[str, Any] | None = None, /) -> None:
         self._fields: dict[str, Any] = _ordered(_merged({}, fields or {}))
@@ -127,10 +133,6 @@ class TracingContext(Mapping[str, Any]):
         new.made = None
         return new
 
-    def without(self, names: Iterator[str] | tuple[str, ...]) -> TracingContext:
-        """Return a context in which none of *names* is set."""
-        return self.merged(dict.fromkeys(names))
-
     @property
     def fields(self) -> dict[str, Any]:
         """The mapping itself, not a copy: for reading only."""
@@ -154,7 +156,8 @@ class TracingContext(Mapping[str, Any]):
     def __repr__(self) -> str:
         # Ids only: what else is bound may be anything, and a repr ends up in tracebacks
         others = len(self._fields) - len(self.tracing_dict)
-        text = ", ".join(f"{name}={value!r}" for name, value in self.tracing_dict.items())
+        ids = {name: TracingContext._shown_id(value) for name, value in self.tracing_dict.items()}
+        text = ", ".join(f"{name}={value!r}" for name, value in ids.items())
         more = f", and {others} more" if others else ""
         return f"TracingContext({text}{more})"
 
@@ -194,6 +197,7 @@ def _ordered(fields: dict[str, Any]) -> dict[str, Any]:
 
 EMPTY: Final = TracingContext()
 bound: Final[ContextVar[TracingContext]] = ContextVar("logbraid_context", default=EMPTY)
+"""The context of this task or thread. Set it to a new context; none is ever changed in place."""
 
 
 def current_context() -> TracingContext:
@@ -289,3 +293,18 @@ class bound_context:  # noqa: N801 - reads as a function: with bound_context(ten
         """Return *function* so that each call of it runs with the fields bound."""
         fields = self._fields
         return wrap(function, lambda: bound_context(**fields))
+
+
+def leave_on(error: BaseException, context: TracingContext) -> None:
+    """Let *error*, which goes out of its request, say in which *context* it was raised.
+
+    Its server logs it outside of the request, where nothing is bound any more.
+    """
+    with suppress(Exception):  # an exception that takes no attributes keeps none
+        error.__dict__[_LEFT] = context
+
+
+def left_on(error: BaseException) -> TracingContext | None:
+    """Return the context that was left on *error*, once: whoever asks again gets ``None``."""
+    left = getattr(error, "__dict__", {}).pop(_LEFT, None)
+    return left if isinstance(left, TracingContext) else None

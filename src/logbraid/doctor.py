@@ -9,13 +9,15 @@ import logging
 import os
 import stat
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from logbraid import pipeline
 from logbraid.configure import configure_logging
 from logbraid.health import Stats, health
 from logbraid.integrations.stdlib import BraidHandler
@@ -26,12 +28,19 @@ from logbraid.integrations.stdlib_takeover import (
 )
 from logbraid.integrations.structlog import BoundLogger, hand_over
 from logbraid.record import level_name, level_word
-from logbraid.settings import TABLE, Settings
+from logbraid.settings import TABLE, ScrubRules, Settings
 
 if TYPE_CHECKING:
     from logbraid.takeover import Takeover
 
-_SERVERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "gunicorn.error", "gunicorn.access")
+_FORMATTER: Final = "logbraid.integrations.json_logger.TracingJsonFormatter"
+_SERVERS: Final = (
+    "uvicorn",
+    "uvicorn.error",
+    "uvicorn.access",
+    "gunicorn.error",
+    "gunicorn.access",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +91,7 @@ def check() -> Report:
     findings = (
         *(Finding("environment", notice) for notice in resolved.notices),
         *_structlog(),
-        *_stdlib(),
+        *_stdlib(takeover),
         *_loguru(takeover),
         *_servers(),
         *_files(settings),
@@ -102,32 +111,42 @@ def _structlog() -> Iterator[Finding]:
     if config["wrapper_class"] is not BoundLogger or config["processors"][:1] != [hand_over]:
         yield Finding(
             "structlog",
-            "structlog.configure() was called after configure_logging(): its loggers bypass us "
-            "and are not scrubbed; call configure_logging() last",
+            "structlog.configure() was called after configure_logging(): what its loggers write "
+            "is not scrubbed; call configure_logging() last",
         )
 
 
-def _stdlib() -> Iterator[Finding]:
+def _stdlib(takeover: Takeover) -> Iterator[Finding]:
     for name, handlers in bypassing_loggers().items():
         kinds = ", ".join(type(handler).__name__ for handler in handlers)
         doubled = any(writes_to_standard_stream(handler) for handler in handlers)
         yield Finding(
             "logging",
-            f"{name} has handlers of its own ({kinds}): what they write is not scrubbed"
-            + ("; its lines appear twice" if doubled else ""),
+            f"{_name(name)} has handlers of its own ({kinds}): what they write is not scrubbed"
+            + ("; its lines appear twice" if doubled else "")
+            + f"; remove them, or give them {_FORMATTER} as formatter",
         )
     for logger in known_loggers():
         if logger.name != "root" and not logger.propagate:
-            text = f"{logger.name} does not propagate: we see its lines from warning up, or none"
-            yield Finding("logging", text)
+            heard = "none of its lines" if logger.handlers else "only its warnings and errors"
+            text = f"{_name(logger.name)} does not propagate: {heard} reach logbraid"
+            yield Finding("logging", f"{text}; set its propagate to True")
         if logger.disabled and logger.name.partition(".")[0] != "logbraid":
             yield Finding(
                 "logging",
-                f"{logger.name} is disabled, as dictConfig does with disable_existing_loggers",
+                f"{_name(logger.name)} is disabled, its lines are lost; if dictConfig did it, "
+                "give that disable_existing_loggers=False",
             )
+    for mended in dict.fromkeys(takeover.stdlib.mended):
+        yield Finding(
+            "logging",
+            f"{_scrubbed(mended)} came after configure_logging(): its lines appeared twice and "
+            "unscrubbed until it was taken off; call configure_logging() last",
+        )
     ours = [one for one in logging.getLogger().handlers if isinstance(one, BraidHandler)]
     if len(ours) > 1:
-        yield Finding("logging", f"{len(ours)} handlers of ours on root: lines appear twice")
+        text = f"{len(ours)} handlers of ours on root: lines appear twice"
+        yield Finding("logging", f"{text}; remove those that your code added")
 
 
 def _loguru(takeover: Takeover) -> Iterator[Finding]:
@@ -138,16 +157,18 @@ def _loguru(takeover: Takeover) -> Iterator[Finding]:
         formatter = getattr(handler, "_exception_formatter", None)
         if getattr(formatter, "_diagnose", False):
             text += ", and shows local variables in tracebacks (diagnose=True)"
-        yield Finding("loguru", f"{text}; remove it, or pass it as sinks=[...]")
+        yield Finding(
+            "loguru", f"{text}; take the logger.add() out, or give configure_logging() sinks=[...]"
+        )
 
 
 def _servers() -> Iterator[Finding]:
-    for name in _SERVERS:
-        logger = logging.root.manager.loggerDict.get(name)
-        if not isinstance(logger, logging.Logger):
-            continue
-        owner = "its own handlers" if logger.handlers else "us"
-        yield Finding("server", f"{name} is written by {owner}", bool(logger.handlers))
+    """Name the loggers of servers that write through us; the others are told as all others are."""
+    bypassing = bypassing_loggers()
+    known = [name for name in _SERVERS if name in logging.root.manager.loggerDict]
+    taken = [name for name in known if name not in bypassing]
+    if taken:
+        yield Finding("server", f"{', '.join(taken)}: lines go through logbraid", is_problem=False)
 
 
 def _files(settings: Settings) -> Iterator[Finding]:
@@ -159,10 +180,11 @@ def _files(settings: Settings) -> Iterator[Finding]:
             mode = stat.S_IMODE(path.lstat().st_mode)
         except OSError:
             continue
+        shown = f"{_scrubbed(str(path))} may be"
         if mode & 0o022:
-            yield Finding("files", f"{path} may be written by others (mode {mode:04o})")
+            yield Finding("files", f"{shown} written by others (mode {mode:04o}); chmod go-w it")
         elif mode & 0o044 and not settings.file_mode & 0o044:
-            yield Finding("files", f"{path} may be read by others (mode {mode:04o})")
+            yield Finding("files", f"{shown} read by others (mode {mode:04o}); chmod go-r it")
 
 
 def _some(root: Path, most: int = 100) -> Iterator[Path]:
@@ -176,26 +198,65 @@ def _some(root: Path, most: int = 100) -> Iterator[Path]:
             yield from sorted(tenant.glob("*.jsonl"))[-1:]
 
 
+_ADVICE: Final = {
+    "disk_full": "free space, or lower retention_days",
+    "file_too_large": "raise the limit on a file's size (ulimit -f)",
+    "broken_pipe": "whoever read the output is gone: restart it together with this process",
+    "no_descriptors": "raise the limit on open files (ulimit -n), or lower max_open_files",
+    "permission": "let this process write to log_dir",
+    "queue_full": "raise queue_bytes, or use queue_policy=block",
+    "sink_error": "mend the callable in sinks=[...]: standard error names what it raised",
+}
+"""What to do about lines that were dropped, by reason; of the others standard error tells."""
+
+
 def _lost() -> Iterator[Finding]:
     for reason, number in health.snapshot().dropped.items():
         if reason == "processor":  # meant
             continue
-        yield Finding("lines", f"{number} lines dropped: {reason}")
+        lines = "line" if number == 1 else "lines"
+        advice = _ADVICE.get(reason, "standard error of the process tells more")
+        yield Finding("lines", f"{number} {lines} dropped: {reason}; {advice}")
+
+
+def _scrubbed(text: str) -> str:
+    return pipeline.ready().scrubber.scrub_text(text, {})
+
+
+def _name(logger: str) -> str:
+    """Return the name of a logger as a line would say it."""
+    return pipeline.ready().name(logger, {})
+
+
+def _level(number: int) -> str:
+    return level_name(number) or level_word(number)
+
+
+_SHOWN: Final[dict[str, Callable[[Any], str]]] = {
+    "tenant": lambda tenant: pipeline.ready().ids.safe(tenant)[0],
+    "level": _level,
+    "levels": lambda levels: ", ".join(
+        f"{_name(logger)}={_level(level)}" for logger, level in levels.items()
+    ),
+    "fields": lambda fields: _scrubbed(", ".join(fields)),
+    "file_mode": "{:04o}".format,
+    "scrub": lambda rules: "default" if rules == ScrubRules() else "given",
+    "clock": lambda clock: "default" if clock is time.time_ns else "given",
+}
+"""How a setting is shown whose text would say too much, or mean nothing to people."""
 
 
 def _text(name: str, value: object) -> str:
     """Return a setting as it may be shown: not the values of fields, nor what a pattern spells."""
-    if name in {"scrub", "processors", "context_providers", "sinks", "sdk_debug", "clock"}:
-        return f"{len(value)} given" if isinstance(value, tuple) and value else "default"
-    if name == "fields" and isinstance(value, dict):
-        return ", ".join(value) or "none"
-    if name == "file_mode" and isinstance(value, int):
-        return f"{value:04o}"
-    if name == "level" and isinstance(value, int):
-        return level_name(value) or level_word(value)
-    if isinstance(value, tuple):
-        return ", ".join(map(str, value)) or "none"
-    return "none" if value in (None, {}) else str(value)
+    if value is None or value in ((), {}):
+        return "none"
+    if name in _SHOWN:
+        return _SHOWN[name](value)
+    if not isinstance(value, tuple):
+        return _scrubbed(str(value))
+    if all(isinstance(one, str) for one in value):
+        return ", ".join(value)
+    return f"{len(value)} given"
 
 
 def _lines(report: Report) -> Iterator[str]:
@@ -229,12 +290,15 @@ def main(arguments: list[str]) -> int:
         try:
             importlib.import_module(arguments[1].partition(":")[0])
         except Exception as error:  # noqa: BLE001 - an application's; its text may hold a secret
-            reason = getattr(error, "name", None) or type(error).__name__
-            sys.stderr.write(f"cannot import {arguments[1]}: {reason}\n")
+            missing = f" ({error.name})" if isinstance(error, ImportError) and error.name else ""
+            text = f"cannot import {arguments[1]}: {type(error).__name__}{missing}"
+            sys.stderr.write(f"{text}; run this where your application starts\n")
             return 2
     from logbraid.assembly import current  # noqa: PLC0415 - imports every part
 
     if current() is None:
+        who = f"{arguments[1]} does not configure logging when" if arguments[1:] else "no module"
+        sys.stdout.write(f"--  {who} imported: this is what the environment alone makes\n")
         configure_logging()
     report = check()
     sys.stdout.write(f"{report}\n")
@@ -244,13 +308,14 @@ def main(arguments: list[str]) -> int:
 _USAGE = "use: python -m logbraid check [MODULE]"
 _HELP = f"""{_USAGE}
 
-Tells what bypasses logbraid, where each setting came from, who owns a server's loggers,
+Tells what bypasses logbraid, where each setting came from, which servers write through it,
 which files others may read, and what was dropped.
 
 MODULE is imported first, so that the check sees your application as it is configured:
 
     python -m logbraid check myservice.web
 
-Without it the check shows what configure_logging() makes of the environment.
+Without it, and where MODULE configures nothing when it is imported, the check shows what
+configure_logging() makes of the environment.
 Exit code 0: nothing to mend; 1: something is; 2: the command's words are off.
 """

@@ -12,7 +12,8 @@ the context made JSON once per bind (1.13); one walk over the fields; no copy of
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -21,6 +22,7 @@ from logbraid.context import TracingContext, bound
 from logbraid.encode import finish
 from logbraid.health import health
 from logbraid.level import levels
+from logbraid.plain.quick import INT_MAX, INT_MIN, GiveUpError
 from logbraid.plain.texts import LOOK_AHEAD, MAX_KEY_CHARS, clean
 from logbraid.record import CONTEXT_ORDER, ENVELOPE, ERROR, FAILURE, LEVEL_WORDS, Record, level_word
 from logbraid.truncate import cut
@@ -36,10 +38,6 @@ _UNORDINARY: Final = ENVELOPE | SPECIAL | frozenset((*CONTEXT_ORDER, *FAILURE))
 _MAX_CACHED: Final = 4096
 _MAX_LEAVES: Final = 100
 _MAX_BOUND: Final = 50
-_MAX_NESTED: Final = 5
-_MARKER_CHARS: Final = len("[REDACTED:]")
-_LOWEST: Final = -(2**63)
-_HIGHEST: Final = 2**63 - 1
 _NO_COUNTS: Final[dict[str, int]] = {}
 _NUL: Final = b"\\u0000"
 _MARK: Final = b"[REDACTED:"
@@ -47,7 +45,8 @@ _BACKSLASH: Final = ord("\\")
 _DEL: Final = 0x7F
 
 
-class _Image(NamedTuple):
+@dataclass(slots=True, eq=False)
+class _Image:
     """A context as this pipeline writes it."""
 
     maker: object
@@ -55,6 +54,7 @@ class _Image(NamedTuple):
     names: frozenset[str]
     tenant: str | None
     is_ordinary: bool
+    is_traced: bool
 
 
 class FastPath:
@@ -63,11 +63,11 @@ class FastPath:
     def __init__(self, pipeline: Pipeline) -> None:
         settings = pipeline.settings
         self._pipeline = pipeline
-        self._is_open = not (settings.processors or settings.callsite)
         self._clock = settings.clock
         self._stamp = pipeline.stamper.stamp
         self._second = (-1, b"", "")
-        self._idle: Callable[[], bool] = pipeline.layers_are_idle
+        is_open = not (settings.processors or settings.callsite)
+        self._idle: Callable[[], bool] = pipeline.layers_are_idle if is_open else bool
         self._inherits_run = pipeline.keeps_debug and any(
             "run_id" in ask(layer) for layer in pipeline.layers
         )
@@ -78,15 +78,18 @@ class FastPath:
         self._max_chars = settings.max_summary_chars
         self._max_event = min(1000, settings.max_summary_chars)
         self._max_bytes = settings.max_line_bytes
-        self._ordinary: dict[str, bool] = {}
+        self._walk = pipeline.scrubber.ordinary_walk(
+            pipeline.normaliser.rules.names, settings.max_summary_chars
+        )
+        self._ordinary: set[str] = set()
         self._heads: dict[tuple[int, str], bytes] = {}
-        self._events: dict[str, bytes] = {}
+        self._told: dict[tuple[int, str, str], bytes] = {}
 
     def line(  # noqa: C901, PLR0911, PLR0912 - one walk; a call for each field would double its cost
         self, level: int, logger: str, event: object, fields: dict[str, Any]
     ) -> tuple[bytes, str | None, str] | None:
         """Return the line, its tenant and its day; ``None``: take the long way."""
-        if not self._is_open or not self._idle():
+        if not self._idle():
             return None
         context = bound.get()
         image = context.made
@@ -94,49 +97,42 @@ class FastPath:
             image = self._image(context)
         if not image.is_ordinary or (image.names and not image.names.isdisjoint(fields)):
             return None
-        head = self._heads.get((level, logger)) or self._head(level, logger)
-        if not head:
+        if len(fields) > _MAX_LEAVES:
             return None
-        text = self._events.get(event) if type(event) is str else b""
-        if not text:
-            text = self._event(event)
-            if not text:
+        told = self._told.get((level, logger, event)) if type(event) is str else None
+        if not told:
+            told = self._beginning(level, logger, event)
+            if not told:
                 return None
 
         ordinary, clean_texts = self._ordinary, self._clean_texts
-        nested: dict[str, Any] | None = None
-        long: dict[str, str] | None = None
+        special: tuple[str, ...] = ()
         for name, value in fields.items():
-            if not ordinary.get(name) and not self._is_ordinary(name):
+            if name not in ordinary and not self._is_ordinary(name):
                 return None
             kind = type(value)
             if kind is str:
-                if len(value) > self._max_chars:  # before any look-up: a hash costs 1 ns a byte
-                    long = {} if long is None else long
-                    long[name] = value
-                elif value not in clean_texts and not (
-                    self._looks_clean(value) or self._text_is_clean(value)
+                # Its length first: a hash costs 1 ns a byte
+                if len(value) > self._max_chars or (
+                    value not in clean_texts and not self._looks_clean(value)
                 ):
-                    return None
+                    special += (name,)
             elif kind is int:
-                if not _LOWEST <= value <= _HIGHEST:
+                if not INT_MIN <= value <= INT_MAX:
                     return None
             elif kind is dict or kind is list:
-                nested = {} if nested is None else nested
-                nested[name] = value
+                special += (name,)
             elif kind is float:
-                if value - value != 0.0:
+                if value - value != 0.0:  # not finite
                     return None
             elif value is not None and kind is not bool:
                 return None
         counts = notes = _NO_COUNTS
-        if nested is not None or long is not None or len(fields) > _MAX_LEAVES:
-            notes, counts = {}, {}
-            changed = self._changed(len(fields), nested or {}, long or {}, notes, counts)
-            if changed is None:
+        if special:
+            fields, notes, counts = fields.copy(), {}, {}
+            if not self._change(fields, special, notes, counts):
                 return None
-            fields = {**fields, **changed} if changed else fields
-        return self._joined(head + text + image.json, fields, image.tenant, notes, counts)
+        return self._joined(told, image, fields, notes, counts)
 
     def kept(self, record: Record) -> tuple[bytes, str | None, str] | None:
         """Return the line of a record that is kept until an error; ``None``: take the long way."""
@@ -167,22 +163,24 @@ class FastPath:
     def _joined(
         self,
         told: bytes,
+        image: _Image,
         fields: dict[str, Any],
-        tenant: str | None,
         notes: dict[str, int],
         counts: dict[str, int],
     ) -> tuple[bytes, str | None, str] | None:
-        """Return stamp, *told* and *fields* as one line, unless only the long way can write it."""
+        """Return stamp, *told*, context and *fields* as one line; ``None``: the long way knows."""
         second, rest = divmod(self._clock(), NANOSECONDS)
         known = self._second
         if second != known[0]:
             known = self._new_second(second)
         micro = rest // 1000
         try:
-            rest_of_it = b"," + orjson.dumps(fields)[1:] + b"\n" if fields else b"}\n"
+            body = orjson.dumps(fields)[1:]
         except orjson.JSONEncodeError:  # a lone surrogate in a name or a text
             return None
-        line = b"".join((known[1], THREE[micro // 1000], THREE[micro % 1000], told, rest_of_it))
+        comma = b"," if fields else b""
+        first, then = THREE[micro // 1000], THREE[micro % 1000]
+        line = b"".join((known[1], first, then, told, image.json, comma, body, b"\n"))
         if _DEL in line or not line.isascii():
             line = finish(line)
         # A number first: ``in`` with bytes costs ten times as much
@@ -192,47 +190,48 @@ class FastPath:
             if line.find(_MARK) >= 0:
                 return None  # a name may have changed: what was cut has a path
             health.truncated.advance()
-        for found, number in counts.items():
-            health.scrubbed.add(found, number)
-        return line, tenant, known[2]
+        if counts:
+            health.scrubbed.add_all(counts)
+        return line, image.tenant, known[2]
 
-    def _changed(  # noqa: C901 - as above
+    def _change(
         self,
-        size: int,
-        nested: dict[str, Any],
-        long: dict[str, str],
+        fields: dict[str, Any],
+        special: tuple[str, ...],
         notes: dict[str, int],
         counts: dict[str, int],
-    ) -> dict[str, Any] | None:
-        """Return what becomes of *nested* and *long* fields and the notes; ``None``: unknown."""
-        changed: dict[str, Any] = {}
-        if nested:
-            longest = self._longest_text(nested, _MAX_LEAVES - size)
-            if longest < 0:
-                return None
-            scrubbed = self._scrubber.scrub_fields(nested, counts)
-            for kind, number in counts.items():
-                longest += (len(kind) + _MARKER_CHARS) * number
-            if longest > self._max_chars:
-                return None  # markers may have made it longer than a summary may be
-            if scrubbed is not nested:
-                changed.update(scrubbed)
-        elif size > _MAX_LEAVES:
-            return None
-        inside: dict[str, int] = {}
-        for name, value in long.items():
-            window = value[: self._max_chars + LOOK_AHEAD]
-            if clean(window) is not window or not self._text_is_clean(window):
-                return None
-            is_part = len(window) < len(value)
-            (notes if is_part else inside)[name] = len(value)
-            changed[name] = cut(window, self._max_chars, original=len(value), windowed=is_part)
-        notes.update(inside)
+    ) -> bool:
+        """Scrub and cut *special* of *fields*, and add the notes; ``False``: the long way knows."""
+        walk, room = self._walk, [_MAX_LEAVES - len(fields)]
+        cut_here: dict[str, int] = {}
+        try:
+            for name in special:
+                value = fields[name]
+                if type(value) is dict:
+                    fields[name] = walk.fields(value, 1, room, counts)
+                elif type(value) is list:
+                    fields[name] = walk.items(value, 1, room, counts)
+                elif len(value) <= self._max_chars:
+                    fields[name] = walk.text(value, counts)
+                else:
+                    fields[name] = self._cut(name, value, notes, cut_here)
+        except Exception:  # noqa: BLE001 - not ordinary, or a fault that the long way meets and tells
+            return False
+        notes.update(cut_here)
         if notes:
-            changed["truncated"] = notes
+            fields["truncated"] = notes
         if counts:
-            changed["scrubbed"] = counts
-        return changed
+            fields["scrubbed"] = counts
+        return True
+
+    def _cut(self, name: str, value: str, noted: dict[str, int], cut_here: dict[str, int]) -> str:
+        """Return a long text cut to its limit; what the normaliser would cut goes to *noted*."""
+        window = value[: self._max_chars + LOOK_AHEAD]
+        if clean(window) is not window or not self._text_is_clean(window):
+            raise GiveUpError
+        is_part = len(window) < len(value)
+        (noted if is_part else cut_here)[name] = len(value)
+        return cut(window, self._max_chars, original=len(value), windowed=is_part)
 
     def _new_second(self, second: int) -> tuple[int, bytes, str]:
         """Return how a line of that second begins, and its day; safe for threads as one object."""
@@ -243,20 +242,37 @@ class FastPath:
     # -- what is looked at once and remembered ---------------------------------------------
 
     def _is_ordinary(self, name: str) -> bool:
-        known = self._ordinary.get(name)
-        if known is not None:
-            return known
+        if name in self._ordinary:
+            return True
+        if (
+            type(name) is not str
+            or len(name) > MAX_KEY_CHARS
+            or not name.isidentifier()
+            or name in _UNORDINARY
+            or not self._scrubber.name_is_plain(name)
+        ):
+            return False
         if len(self._ordinary) >= _MAX_CACHED:
             self._ordinary.clear()
-        known = (
-            type(name) is str
-            and len(name) <= MAX_KEY_CHARS
-            and name.isidentifier()
-            and name not in _UNORDINARY
-            and self._scrubber.name_is_plain(name)
-        )
-        self._ordinary[name] = known
-        return known
+        self._ordinary.add(name)
+        return True
+
+    def _beginning(self, level: int, logger: str, event: object) -> bytes:
+        """Return level, logger and event as the line says them; nothing: the long way knows."""
+        head = self._heads.get((level, logger)) or self._head(level, logger)
+        if not head or type(event) is not str or len(event) > self._max_event:
+            return b""
+        if not self._text_is_clean(event):
+            return b""
+        try:
+            told = head + orjson.dumps(event)
+        except orjson.JSONEncodeError:
+            return b""
+        if len(event) <= 64:
+            if len(self._told) >= _MAX_CACHED:
+                self._told.clear()
+            self._told[level, logger, event] = told
+        return told
 
     def _head(self, level: int, logger: str) -> bytes:
         name = self._pipeline.name(logger, {})
@@ -270,22 +286,6 @@ class FastPath:
         head = b'Z","level":"' + word + b'","logger":' + orjson.dumps(name) + b',"event":'
         self._heads[level, logger] = head
         return head
-
-    def _event(self, event: object) -> bytes:
-        """Return the JSON of an event that needs nothing done to it, else nothing."""
-        if type(event) is not str or len(event) > self._max_event:
-            return b""
-        if not self._text_is_clean(event):
-            return b""
-        try:
-            text = orjson.dumps(event)
-        except orjson.JSONEncodeError:
-            return b""
-        if len(event) <= 64:
-            if len(self._events) >= _MAX_CACHED:
-                self._events.clear()
-            self._events[event] = text
-        return text
 
     def _image(self, context: TracingContext) -> _Image:
         counts: dict[str, int] = {}
@@ -304,7 +304,8 @@ class FastPath:
                 json = b"," + orjson.dumps(told)[1:-1] if told else b""
             except orjson.JSONEncodeError:
                 is_ordinary = False
-        image = _Image(self, json, frozenset(others), ids.get("tenant_id"), is_ordinary)
+        is_traced = "trace_id" in ids or "span_id" in ids
+        image = _Image(self, json, frozenset(others), ids.get("tenant_id"), is_ordinary, is_traced)
         context.made = image
         return image
 
@@ -312,47 +313,8 @@ class FastPath:
         if type(value) is str:
             return len(value) <= self._max_chars and self._text_is_clean(value)
         if type(value) is int:
-            return _LOWEST <= value <= _HIGHEST
+            return INT_MIN <= value <= INT_MAX
         return type(value) is bool
-
-    def _longest_text(self, fields: dict[str, Any], left: int) -> int:  # noqa: C901, PLR0911, PLR0912 - as above
-        """Return the length of the longest text in *fields*, or -1 if they are not ordinary.
-
-        Ordinary containers hold only what JSON holds, few leaves (*left*), and are not deep.
-        """
-        longest = 0
-        level: list[Any] = list(fields.values())
-        for _ in range(_MAX_NESTED):
-            below: list[Any] = []
-            for container in level:
-                left -= len(container)
-                items = container
-                if type(container) is dict:
-                    for name in container:
-                        if type(name) is not str or not 0 < len(name) <= MAX_KEY_CHARS:
-                            return -1
-                    items = container.values()
-                for value in items:
-                    kind = type(value)
-                    if kind is str:
-                        if len(value) > longest:  # noqa: PLR1730 - a call would cost more
-                            longest = len(value)
-                    elif kind is int:
-                        if not _LOWEST <= value <= _HIGHEST:
-                            return -1
-                    elif kind is dict or kind is list:
-                        below.append(value)
-                    elif kind is float:
-                        if value - value != 0.0:
-                            return -1
-                    elif value is not None and kind is not bool:
-                        return -1
-            if left < 0:
-                return -1
-            if not below:
-                return longest if longest <= self._max_chars else -1
-            level = below
-        return -1
 
 
 def in_span(context: TracingContext, trace_id: str, span_id: str) -> TracingContext:
@@ -367,7 +329,7 @@ def in_span(context: TracingContext, trace_id: str, span_id: str) -> TracingCont
         return inside
     json = image.json
     known, old = context.get("trace_id"), context.get("span_id")
-    if known is None and old is None:
+    if not image.is_traced:
         json += b',"trace_id":"%b","span_id":"%b"' % (trace_id.encode(), span_id.encode())
     elif known == trace_id:
         if old is not None:
@@ -375,5 +337,5 @@ def in_span(context: TracingContext, trace_id: str, span_id: str) -> TracingCont
         json += b',"span_id":"%b"' % span_id.encode()
     else:
         return inside
-    inside.made = _Image(image.maker, json, image.names, image.tenant, is_ordinary=True)
+    inside.made = _Image(image.maker, json, image.names, image.tenant, True, True)
     return inside

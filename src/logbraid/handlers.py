@@ -18,8 +18,8 @@ import os
 import sys
 
 from logbraid import pipeline
+from logbraid.health import health
 from logbraid.integrations.stdlib import to_record
-from logbraid.pipeline import Pipeline
 from logbraid.settings import Settings
 from logbraid.sinks.sink import Sink, guard
 from logbraid.sinks.stdout import StdoutSink
@@ -51,8 +51,12 @@ class _SinkHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write *record*; never raises."""
-        active: Pipeline = pipeline.ready()
-        line = active.made(to_record(record, admitted=True))
+        try:
+            told = to_record(record, admitted=True)
+        except Exception as error:  # noqa: BLE001 - a record of anyone's making
+            health.complain("record", error)
+            told = pipeline.stand_in(logging.ERROR, "root", record.msg, error)
+        line = pipeline.ready().made(told)
         if line is not None:
             self._deliver(line.text, line.tenant, line.day)
 
@@ -74,7 +78,12 @@ class StdoutHandler(_SinkHandler):
 
 
 class TenantFileHandler(_SinkHandler):
-    """Append JSON lines to ``<log_dir>/<tenant>/<day>.jsonl``, kept for *retention_days*."""
+    """Append JSON lines to ``<log_dir>/<tenant>/<day>.jsonl``, kept for *retention_days*.
+
+    The day is UTC; 0 days keep everything. ``file_mode`` is a number (``0o640``), ``instance`` a
+    word in the files' names, needed where several hosts share a volume. Raises ``OSError`` if
+    *log_dir* cannot be written to.
+    """
 
     def __init__(
         self,

@@ -101,6 +101,15 @@ class Counts:
         for _ in range(number):
             tick.advance()
 
+    def add_all(self, numbers: Mapping[str, int]) -> None:
+        """Add to each key its number."""
+        ticks = self._ticks
+        for key, number in numbers.items():
+            if number == 1 and key in ticks:
+                ticks[key].advance()
+            else:
+                self.add(key, number)
+
     def snapshot(self) -> Mapping[str, int]:
         """Return what was counted, keys in the order of their first appearance."""
         return MappingProxyType({key: tick.value for key, tick in list(self._ticks.items())})

@@ -7,8 +7,10 @@ different ones different, so files, labels and questions work as before.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from logbraid.context import TracingContext
 from logbraid.health import health
 from logbraid.record import CONTEXT_ORDER
 
@@ -49,3 +51,18 @@ class SafeIds:
                 text = f"{name} holds a credential ({kind}); its digest is written instead"
                 health.tell_once(text, text)
         return ids, {name: value for name, value in context.items() if name not in ids}
+
+
+@cache
+def _known_forms() -> SafeIds:
+    from logbraid.scrub import Scrubber  # noqa: PLC0415 - its patterns cost an import 60 ms
+
+    return SafeIds(Scrubber())
+
+
+def _shown(text: str) -> str:
+    return _known_forms().safe(text)[0]
+
+
+# A repr ends up in tracebacks and in other people's logs: it shows no more than a line would
+TracingContext._shown_id = _shown  # noqa: SLF001 - context.py stands below what knows credentials

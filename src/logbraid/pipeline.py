@@ -23,14 +23,16 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import Context
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, TextIO
 
 from structlog.exceptions import DropEvent
 
 from logbraid import inside
 from logbraid.clock import Stamper, day_of
-from logbraid.context import bound
+from logbraid.context import bound, left_on
 from logbraid.debug_buffer import buffer, run_of
 from logbraid.encode import encode_line
 from logbraid.failure import failure_fields
@@ -38,21 +40,11 @@ from logbraid.fastpath import FastPath
 from logbraid.health import health
 from logbraid.identity import SafeIds
 from logbraid.level import Gate, levels
-from logbraid.merge import merge, renamed
+from logbraid.merge import excess, fenced, merge
 from logbraid.plain.normalise import LOOK_AHEAD, Normaliser
-from logbraid.plain.texts import unique_name
+from logbraid.plain.texts import LEFT_OUT
 from logbraid.process import renew_after_fork
-from logbraid.record import (
-    CONTEXT_ORDER,
-    DEBUG,
-    ENVELOPE,
-    ERROR,
-    FAILURE,
-    NOTES,
-    Plain,
-    Record,
-    level_word,
-)
+from logbraid.record import DEBUG, ERROR, NOTES, Plain, Record, level_word
 from logbraid.settings import Settings
 from logbraid.sinks.fan_out import fan_out, noting
 from logbraid.sinks.sink import Sink
@@ -63,7 +55,7 @@ from logbraid.userland import Layer, ask, process
 MAX_EVENT_CHARS: Final = 1000
 MAX_NAME_CHARS: Final = 200
 _NOTE_LEAVES: Final = 12
-_FENCE: Final = ENVELOPE | frozenset(CONTEXT_ORDER)
+_CALLSITE: Final = ("module", "function", "lineno")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +91,15 @@ class Pipeline:
         self.stamper = Stamper()
         self.keeps_debug = bool(settings.debug_buffer)
         self.on_settle: list[Callable[[], object]] = []
-        self._limits = {"event": min(MAX_EVENT_CHARS, settings.max_summary_chars)}
+        self.limits = {"event": min(MAX_EVENT_CHARS, settings.max_summary_chars)}
         self.service = {
-            name: value
+            name: self.scrubber.scrub_text(value, {})
             for name in ("service", "env", "version")
             if (value := getattr(settings, name))
         }
         self.ids = SafeIds(self.scrubber)
-        self._fixed = renamed(settings.fields, failed=False)
-        self.heir: Pipeline | None = (
-            None  # the one that replaced this, for lines still on their way
-        )
+        # The one that replaced this, for lines that are still on their way
+        self.heir: Pipeline | None = None
         self._deliver = fan_out(self.sinks, self._pass_on)
         self._deliver_short = noting(self.sinks, self._deliver)
         self.fastpath = FastPath(self)
@@ -146,17 +136,28 @@ class Pipeline:
 
     def emit(self, record: Record) -> None:
         """Take *record* the whole way. Never raises, save for what is not an ``Exception``."""
+        self._take(record, is_ours=True)
+
+    def made(self, record: Record) -> Line | None:
+        """Return the line of *record* for a handler or formatter of someone else."""
+        return self._take(record, is_ours=False)
+
+    def _take(self, record: Record, *, is_ours: bool) -> Line | None:
+        """Return the line of *record*; one that *is_ours* to deliver goes to the sinks too."""
         depth = inside.enter()
         try:
             if depth > inside.MAX_DEPTH:
                 health.drop("reentrant")
-                return
-            if self.detour:
+                return None
+            if self.detour and is_ours:  # not under the lock of someone else's handler
                 self.settle()
-            line = self._kept(record) if self.keeps_debug and depth == 1 else None
+            line = self._kept(record) if self.keeps_debug and is_ours and depth == 1 else None
             line = line or self.make(record, reentrant=depth > 1)
-            if line is not None and (line.run is None or self._is_due(line, record.level, depth)):
+            if line is None or not is_ours:
+                return line
+            if line.run is None or self._is_due(line, record.level, depth):
                 self._deliver(line.text, line.tenant, line.day)
+            return line
         finally:
             inside.leave()
 
@@ -178,17 +179,6 @@ class Pipeline:
             for kept in buffer.take(run, line.tenant, patient=patient):
                 self._deliver(kept.text, kept.tenant, kept.day)
         return True
-
-    def made(self, record: Record) -> Line | None:
-        """Return the line of *record* for a handler or formatter of someone else."""
-        depth = inside.enter()
-        try:
-            if depth > inside.MAX_DEPTH:
-                health.drop("reentrant")
-                return None
-            return self.make(record, reentrant=depth > 1)
-        finally:
-            inside.leave()
 
     def make(self, record: Record, *, reentrant: bool = False) -> Line | None:
         """Return the line that *record* becomes, or ``None`` if it is not wanted."""
@@ -221,7 +211,8 @@ class Pipeline:
             )
 
         counts: dict[str, int] = {}
-        notes: dict[str, int] = {}
+        left_out = excess(record.fields, record.bound)
+        notes: dict[str, int] = {LEFT_OUT: left_out} if left_out else {}
         ids, others = self.ids.split(context, counts)
         head = {
             "timestamp": stamp,
@@ -232,14 +223,14 @@ class Pipeline:
 
         reserved = _NOTE_LEAVES + len(head) + len(self.service) + len(ids) + len(failure)
         body = self.normaliser.fields(
-            {"event": event, **others, **fields}, notes, limits=self._limits, reserved=reserved
+            {"event": event, **others, **fields}, notes, limits=self.limits, reserved=reserved
         )
         body = self.scrubber.scrub_fields(body, counts)
         body = truncate_fields(
-            body, notes, max_summary_chars=self.settings.max_summary_chars, limits=self._limits
+            body, notes, max_summary_chars=self.settings.max_summary_chars, limits=self.limits
         )
         text = body.pop("event", "")
-        body = _fenced(body, failed=bool(failure))
+        body = fenced(body, failed=bool(failure))  # a key may be any object that reads as ours
         line: dict[str, Plain] = {**head, "event": text, **self.service, **ids, **body, **failure}
         line.update(self._notes(record, notes, counts, reentrant=reentrant, is_kept=is_kept))
         encoded = encode_line(line, max_line_bytes=self.settings.max_line_bytes, notes=notes)
@@ -262,16 +253,20 @@ class Pipeline:
     def _merge(self, record: Record) -> tuple[dict[str, Any], dict[str, Any]]:
         layers = [ask(layer) for layer in self.layers] if record.context is None else []
         ours = bound.get() if record.context is None else record.context
+        if not ours and record.error is not None and record.context is None:
+            ours = left_on(record.error) or ours  # its server logs it when the request is over
+        defaults: Mapping[str, object] = self.settings.fields
+        if self.settings.callsite and record.callsite is not None:
+            callsite: Mapping[str, object] = dict(zip(_CALLSITE, record.callsite, strict=True))
+            defaults = {**callsite, **defaults}
         context, fields = merge(
-            (*layers, ours), (record.bound, record.fields), failed=record.error is not None
+            (*layers, ours),
+            (record.bound, record.fields),
+            failed=record.error is not None,
+            defaults=defaults,
         )
         if self.settings.tenant and "tenant_id" not in context:
             context["tenant_id"] = self.settings.tenant
-        if self._fixed:
-            fields = {**{n: v for n, v in self._fixed.items() if n not in context}, **fields}
-        if self.settings.callsite and record.callsite is not None:
-            names = ("module", "function", "lineno")
-            fields = {**fields, **dict(zip(names, record.callsite, strict=True)), **record.fields}
         return context, fields
 
     def context_parts(self, counts: dict[str, int]) -> tuple[dict[str, str], dict[str, Any]]:
@@ -279,6 +274,11 @@ class Pipeline:
         context, fields = self._merge(Record(0, "", ""))
         ids, others = self.ids.split(context, counts)
         return ids, {**others, **fields}
+
+    @cached_property
+    def ground_ids(self) -> dict[str, str]:
+        """The ids of a line where nothing is bound: the environment's, the settings' tenant."""
+        return Context().run(self.context_parts, {})[0]
 
     def name(self, logger: str, counts: dict[str, int]) -> str:
         """Return the name of a logger as it may be written."""
@@ -396,17 +396,6 @@ class Unconfigured:
         """Nothing was taken over that could be looked after."""
 
 
-def _fenced(body: dict[str, Plain], *, failed: bool) -> dict[str, Plain]:
-    """Return *body* without a name that is ours, whatever object or setting it was made of."""
-    fence = _FENCE | frozenset(FAILURE) if failed else _FENCE
-    if fence.isdisjoint(body):
-        return body
-    fenced: dict[str, Plain] = {}
-    for name, value in body.items():
-        fenced[unique_name(f"{name}_" if name in fence else name, fenced)] = value
-    return fenced
-
-
 active: Pipeline | Unconfigured = Unconfigured()
 
 
@@ -440,10 +429,15 @@ def mishap(level: int, logger: str, event: object, error: Exception) -> None:
     """Say that there was a record, where a stranger's object kept a door from making one of it."""
     try:
         health.complain("record", error)
-        text = event if type(event) is str else f"<{type(event).__name__}>"
-        active.emit(Record(level, logger, text, format_error=type(error).__name__))
+        active.emit(stand_in(level, logger, event, error))
     except Exception:  # noqa: BLE001 - at the recursion limit even that fails
         health.drop("internal_error")
+
+
+def stand_in(level: int, logger: str, event: object, error: Exception) -> Record:
+    """Return what is written for a record that *error* kept from being made."""
+    text = event if type(event) is str else f"<{type(event).__name__}>"
+    return Record(level, logger, text, format_error=type(error).__name__)
 
 
 def first_request() -> None:

@@ -8,6 +8,8 @@ does not exist in the child (python/cpython#80714, DataDog/dd-trace-py#18900).
 from __future__ import annotations
 
 import os
+import sys
+import threading
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -29,6 +31,37 @@ def _renew_child() -> None:
         method = reference()
         if method is not None:
             method()
+
+
+class RenewedLock:
+    """A re-entrant lock that is free in a forked child, whoever held it at the fork.
+
+    ``with one.lock: ...`` gives back the very lock it took, also if it was renewed meanwhile.
+    """
+
+    __slots__ = ("__weakref__", "lock")
+
+    def __init__(self) -> None:
+        self.renew()
+        renew_after_fork(self.renew)
+
+    def renew(self) -> None:
+        """Put a free lock in its place."""
+        self.lock = threading.RLock()
+
+    def mend(self) -> bool:
+        """Renew it if its owner will never give it back; tell whether that was so.
+
+        At interpreter shutdown daemon threads stop for ever where they stand, with what they
+        hold. The only thread left, whose finalisers may log, would wait until someone kills it.
+        """
+        if not sys.is_finalizing():
+            return False
+        if self.lock.acquire(blocking=False):
+            self.lock.release()
+            return False
+        self.renew()
+        return True
 
 
 renew_after_fork(new_id.renew)  # here, since ids.py stands below this module

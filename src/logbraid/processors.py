@@ -31,8 +31,6 @@ from logbraid.merge import merge
 from logbraid.record import CONTEXT_ORDER, HEAD, Plain
 from logbraid.truncate import truncate_fields
 
-_LIMITS = {"event": pipeline.MAX_EVENT_CHARS}
-
 
 def merge_tracing_context(_: WrappedLogger, __: str, event_dict: EventDict) -> EventDict:
     """Add the bound context; the call wins, except that it cannot change a bound ``tenant_id``."""
@@ -62,7 +60,7 @@ def scrub_secrets(_: WrappedLogger, __: str, event_dict: EventDict) -> EventDict
         notes=notes,
         scrub=lambda text: active.scrubber.scrub_text(text, counts),
     )
-    limits = {**_LIMITS, "exception": active.settings.max_exception_chars}
+    limits = {**active.limits, "exception": active.settings.max_exception_chars}
     plain = active.normaliser.fields(told, notes, limits=limits)
     ids = {name: plain.pop(name) for name in CONTEXT_ORDER if isinstance(plain.get(name), str)}
     plain = active.scrubber.scrub_fields(plain, counts)
@@ -77,7 +75,7 @@ def truncate_summaries(_: WrappedLogger, __: str, event_dict: EventDict) -> Even
     """Cut every text at its limit; ``truncated`` says what was cut, with the original length."""
     active = pipeline.ready()
     notes: dict[str, int] = {}
-    limits = {**_LIMITS, "exception": active.settings.max_exception_chars}
+    limits = {**active.limits, "exception": active.settings.max_exception_chars}
     plain = active.normaliser.fields(event_dict, notes, limits=limits)
     cut = truncate_fields(
         plain, notes, max_summary_chars=active.settings.max_summary_chars, limits=limits

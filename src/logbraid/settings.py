@@ -17,7 +17,7 @@ from typing import Any, Final, Literal, Self, TypeAlias, TypedDict
 from logbraid import parsing
 from logbraid.errors import ConfigError
 from logbraid.health import health
-from logbraid.parsing import UnusableError, parse_level, shown
+from logbraid.parsing import UnusableError, shown
 
 __all__ = [
     "TABLE",
@@ -27,7 +27,6 @@ __all__ = [
     "Settings",
     "SettingsChanges",
     "markdown_table",
-    "parse_level",
     "resolve",
 ]
 
@@ -337,12 +336,29 @@ def _read_environment(
         except UnusableError as error:
             shown_value = _shown(row, value)
             notices.append(f"{variable} is {shown_value}; {error}; using {row.default_text}")
+    notices += _misspelt(environ)
     return values, sources, tuple(notices)
+
+
+def _misspelt(environ: Mapping[str, str]) -> list[str]:
+    """Return what to say of variables that begin as ours and are none.
+
+    Only with the long prefix: ``LOG_X`` may be any program's.
+    """
+    strange = {name for name in environ if name.startswith(_OURS)} - _VARIABLES
+    return [
+        f"{name[:_NAME_CHARS]} is left out: {_unknown(name.removeprefix(_OURS))}"
+        for name in sorted(strange)
+    ]
 
 
 def _shown(row: Setting, value: object) -> str:
     """Return *value* for a message; of fields, which hold values of anyone's, the type alone."""
     return f"a {type(value).__name__}" if row.name == "fields" else shown(value)
+
+
+_OURS: Final = "LOGBRAID_"
+_VARIABLES: Final = {"LOGBRAID_CONTEXT", *(name for row in TABLE for name in row.variables)}
 
 
 def _unknown(name: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from structlog.exceptions import DropEvent
 
 from logbraid.health import health
-from logbraid.merge import checked_id, renamed
+from logbraid.merge import checked_id, keep_apart
 from logbraid.record import CONTEXT_ORDER, Record, level_word
 
 Layer = Callable[[], Mapping[str, Any]]
@@ -67,4 +67,4 @@ def process(
             del told[name]
         if value is not None:
             kept[name] = value
-    return event, kept, renamed(told, failed=record.error is not None)
+    return event, *keep_apart(kept, told, failed=record.error is not None)

@@ -9,8 +9,8 @@ from typing import Any, Protocol, TypeVar
 
 from logbraid.agent.entry import TraceEntry
 from logbraid.agent.open_spans import open_span
-from logbraid.agent.spans import current
-from logbraid.context import bound
+from logbraid.agent.spans import Frame, current, innermost
+from logbraid.context import TracingContext, bound
 from logbraid.drive import wrap
 from logbraid.fastpath import in_span
 
@@ -79,29 +79,28 @@ class Action:
         return wrap(function, lambda: Action(self._recorder, told))
 
 
-class _Open:
+class _Open(Frame):
     """An action that began: what has to be undone when it ends.
 
     Undone is only what is still in force where it ends: another task keeps its own, and what was
     bound inside stays bound.
     """
 
-    __slots__ = ("_around", "_before", "_entry", "_inside", "_span", "_start")
+    __slots__ = ("_span", "_start", "before", "inside")
 
     def __init__(self, entry: TraceEntry) -> None:
-        self._entry = entry
-        self._around = current.get()
+        super().__init__(entry)
         self._span = open_span(entry)
-        self._before = self._inside = bound.get()
+        self.before = self.inside = bound.get()
         if self._span is None:  # else every line asks OpenTelemetry for the innermost span
-            self._inside = in_span(self._before, entry.trace_id, entry.span_id)
-            bound.set(self._inside)
-        current.set(entry)
+            self.inside = in_span(self.before, entry.trace_id, entry.span_id)
+            bound.set(self.inside)
+        current.set(self)
         self._start = perf_counter_ns()
 
     def end(self, error: BaseException | None) -> TraceEntry:
         """Return the entry with how long it took and how it ended."""
-        entry = self._entry
+        entry = self.entry
         entry.duration_ms = round((perf_counter_ns() - self._start) / 1e6, 3)
         if error is not None:
             entry.fail(error)
@@ -110,14 +109,21 @@ class _Open:
 
     def leave(self) -> None:
         """Put the span and the entry around it in force again."""
-        entry = self._entry
+        self.is_over = True
         if self._span is not None:
-            self._span.close(entry)
-        if current.get() is entry:
-            current.set(self._around)
-        now = bound.get()
-        if now is self._inside:
-            bound.set(self._before)
-        elif self._span is None and now.get("span_id") == entry.span_id:
+            self._span.close(self.entry)
+        if current.get() is self:
+            current.set(innermost())
+        now, before = bound.get(), self._ground()
+        if now is self.inside:
+            bound.set(before)
+        elif self._span is None and now.get("span_id") == self.entry.span_id:
             ids = ("trace_id", "span_id")
-            bound.set(now.merged({name: self._before.get(name) for name in ids}))
+            bound.set(now.merged({name: before.get(name) for name in ids}))
+
+    def _ground(self) -> TracingContext:
+        """Return the context to go back to: no action's that ended before this one."""
+        before, around = self.before, self.around
+        while isinstance(around, _Open) and around.is_over and before is around.inside:
+            before, around = around.before, around.around
+        return before

@@ -6,8 +6,9 @@ rules are those of the configuration in force. Not here: what is kept, and where
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, Self
 
@@ -22,7 +23,9 @@ from logbraid.truncate import truncate_fields
 MAX_LINE_BYTES: Final = 262_144
 """Of a line in a file of ours, which no shipper with a limit reads."""
 
-_OURS: Final = ("timestamp", "seq")  # never from outside: neither scrubbed nor cut
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_is_stamp = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z").fullmatch
 
 _normaliser: Final = Normaliser()
 _stamper: Final = Stamper()
@@ -52,9 +55,9 @@ class Cleaner:
         active = pipeline.ready()
         counts: dict[str, int] = {}
         notes: dict[str, int] = {}
-        told = {name: _stamp(value) for name, value in fields.items()}
+        told = dict(fields)
+        ours = _taken_out(told)
         ids = {name: told.pop(name) for name in CONTEXT_ORDER if isinstance(told.get(name), str)}
-        ours: dict[str, Plain] = {name: told.pop(name) for name in _OURS if name in told}
         safe_ids, _ = active.ids.split(ids, counts)
         body = self._normaliser.fields(told, notes)
         body = active.scrubber.scrub_fields(body, counts)
@@ -82,11 +85,24 @@ def _cleaner(max_summary_chars: int) -> Cleaner:
     return Cleaner(max_summary_chars)
 
 
-def _stamp(value: Any) -> Any:
-    """Return a datetime as every line of ours writes one."""
-    if type(value) is datetime:
-        return _stamper.stamp(round(value.timestamp() * 1_000_000) * 1000)
-    return value
+def _taken_out(told: dict[str, Any]) -> dict[str, Plain]:
+    """Take out of *told* what is ours for sure, and is neither scrubbed nor cut."""
+    ours: dict[str, Plain] = {}
+    stamp = told.get("timestamp")
+    if isinstance(stamp, datetime):
+        ours["timestamp"] = _text_of(told.pop("timestamp"))
+    elif isinstance(stamp, str) and _is_stamp(stamp):
+        ours["timestamp"] = told.pop("timestamp")
+    if type(told.get("seq")) is int:
+        ours["seq"] = told.pop("seq")
+    return ours
+
+
+def _text_of(moment: datetime) -> str:
+    """Return *moment* as every line of ours writes one; without a zone it is UTC."""
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return _stamper.stamp((moment - _EPOCH) // _MICROSECOND * 1000)
 
 
 def plain_value(value: object) -> Plain:

@@ -121,7 +121,7 @@ class TraceEntry:
         elif not self.success:
             self.status = ERROR
         if not self.total_tokens:
-            self.total_tokens = self.prompt_tokens + self.completion_tokens
+            self.total_tokens = (self.prompt_tokens or 0) + (self.completion_tokens or 0)
 
     # -- ways out --------------------------------------------------------------------------
 

@@ -21,8 +21,10 @@ def ids_here() -> dict[str, str]:
         return ids
     fields = bound.get().fields
     ids = {name: fields[name] for name in _OF_CONTEXT if name in fields}
-    if active.settings.tenant:
-        ids.setdefault("tenant_id", active.settings.tenant)
+    ground = active.ground_ids
+    if ground:
+        ids = {**ground, **ids}
+        ids.pop("span_id", None)
     return ids
 
 

@@ -49,7 +49,7 @@ def _make(registry: CollectorRegistry, row: Metric) -> Any:
 
 
 def metrics_app(registry: CollectorRegistry | None = None) -> Asgi:
-    """Make an ASGI app that answers scrapes, for ``app.mount("/metrics", metrics_app())``.
+    """Make the ASGI app of a scrape; mount it at ``/metrics``.
 
     With ``PROMETHEUS_MULTIPROC_DIR`` set and no *registry* given it adds up all processes.
     """

@@ -17,7 +17,7 @@ from logbraid.agent.entry import TraceEntry
 from logbraid.agent.here import ids_here
 from logbraid.agent.names import EMBEDDINGS, INNER_AGENT, LLM_CALL, SCOPE, TOOL_CALL, TURN
 from logbraid.agent.span_reader import action_of, ids_of, read_span, tool_of
-from logbraid.agent.spans import current
+from logbraid.agent.spans import current_entry
 from logbraid.agent.tracer import ActionTracer
 from logbraid.context import bound
 from logbraid.health import health
@@ -191,7 +191,7 @@ def _doubled(span: ReadableSpan, action: str, outer: list[_Begun]) -> _Begun | N
 
 def _fill_open_action(around: _Begun, found: TraceEntry) -> None:
     """Let an action of ours that is still open have what it does not know itself."""
-    entry = current.get()
+    entry = current_entry()
     ids = around.span.get_span_context()
     if entry is None or around.span.end_time is not None:
         return

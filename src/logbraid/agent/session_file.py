@@ -185,7 +185,7 @@ class SessionFiles(TenantFilesSink):
     def _write_waiting(self) -> None:
         if not self._waiting:
             return
-        with self._lock:
+        with self._lock.lock:
             while self._waiting and not self._busy:
                 line, tenant, day = self._waiting.popleft()
                 try:
@@ -202,7 +202,7 @@ class SessionFiles(TenantFilesSink):
         try:
             if isinstance(file, SessionFile):
                 census = file.count()
-                with self._lock:
+                with self._lock.lock:
                     file.end(census, stamp)
         finally:
             file.close()

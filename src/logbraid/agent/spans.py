@@ -9,16 +9,37 @@ from typing import Final
 from logbraid.agent.entry import TraceEntry
 from logbraid.process import renew_after_fork
 
-current: Final[ContextVar[TraceEntry | None]] = ContextVar("logbraid_action", default=None)
+
+class Frame:
+    """An action that is going on, and the one *around* it."""
+
+    __slots__ = ("around", "entry", "is_over")
+
+    def __init__(self, entry: TraceEntry) -> None:
+        self.entry = entry
+        self.around = innermost()
+        self.is_over = False
+
+
+current: Final[ContextVar[Frame | None]] = ContextVar("logbraid_action", default=None)
 
 # Its own: programs seed the shared one, and two runs would have the same ids
 _random: Final = random.Random()  # noqa: S311 - ids, no secrets
 renew_after_fork(_random.seed)
 
 
+def innermost() -> Frame | None:
+    """Return the innermost action that is not over: blocks may be left in any order."""
+    frame = current.get()
+    while frame is not None and frame.is_over:
+        frame = frame.around
+    return frame
+
+
 def current_entry() -> TraceEntry | None:
     """Return the entry of the innermost action around this line of code, or ``None``."""
-    return current.get()
+    frame = innermost()
+    return None if frame is None else frame.entry
 
 
 def new_span_id() -> str:

@@ -16,7 +16,7 @@ from logbraid.agent.action import Action
 from logbraid.agent.entry import TraceEntry
 from logbraid.agent.here import ids_here
 from logbraid.agent.prices import Prices, cost_of
-from logbraid.agent.spans import current, new_span_id, new_trace_id
+from logbraid.agent.spans import current_entry, new_span_id, new_trace_id
 from logbraid.agent.told import tell
 from logbraid.health import health
 from logbraid.record import Plain
@@ -75,7 +75,7 @@ class ActionTracer:
     def begin(self, told: dict[str, Any]) -> TraceEntry:
         """Return an entry of *told* that begins now, with the ids of the context around it."""
         told.update(ids_here())
-        around = current.get()
+        around = current_entry()
         told["timestamp"] = datetime.now(UTC)
         told["span_id"] = new_span_id()
         if around is not None:

@@ -11,8 +11,11 @@ from typing import Any, Final
 from logbraid import pipeline
 from logbraid.context import EMPTY
 from logbraid.failure import error_of
+from logbraid.health import health
 from logbraid.integrations.interpolate import told
+from logbraid.integrations.light_record import LightRecord
 from logbraid.level import Gate, levels
+from logbraid.plain.texts import unique_name
 from logbraid.record import ERROR, LEVEL_WORDS, Record
 
 _BLANK: Final = logging.LogRecord("", 0, "", 0, "", None, None)
@@ -60,12 +63,24 @@ class BraidHandler(logging.Handler):
         try:
             self._hand_over(record)
         except Exception as error:  # noqa: BLE001 - a record of anyone's making
-            level = record.levelno if type(record.levelno) is int else ERROR
-            pipeline.mishap(level, str(record.name), record.msg, error)
+            told = record.__dict__
+            level = told.get("levelno")
+            pipeline.mishap(
+                level if type(level) is int else ERROR,
+                str(told.get("name", "")),
+                told.get("msg"),
+                error,
+            )
 
     def _hand_over(self, record: logging.LogRecord) -> None:
         active = pipeline.active
-        if not record.exc_info and not record.stack_info and record.levelno in LEVEL_WORDS:
+        if type(record) is LightRecord:
+            name, text, fields = record.told()
+            known = _gates.get(name) or _gate(name)
+            if text is not None and active.fast(record.levelno, known, text, fields):
+                return
+            record.complete()
+        elif not record.exc_info and not record.stack_info and record.levelno in LEVEL_WORDS:
             plain = record.msg
             event = plain if type(plain) is str and not record.args else text_of(record)
             gate = _gates.get(record.name) or _gate(record.name)
@@ -127,19 +142,22 @@ def to_record(record: logging.LogRecord, *, admitted: bool = False) -> Record:
             "args", record.args if isinstance(record.args, Mapping) else [*(record.args or ())]
         )
     is_collectors = record.name == "asyncio" and record.funcName == "default_exception_handler"
+    # makeLogRecord() has none
+    level: Any = record.levelno
+    if not isinstance(level, int):
+        level = ERROR
     return Record(
-        record.levelno,
-        record.name,
+        level,
+        record.name or "",
         event,
         fields,
         error=error_of(record.exc_info),
         stack=record.stack_info or _stale_traceback(record),
         context=EMPTY if is_collectors else None,
         time_ns=_time_ns(record),
-        level_name=None if record.levelno in LEVEL_WORDS else str(record.levelname),
+        level_name=None if level in LEVEL_WORDS else str(record.levelname),
         format_error=format_error,
-        admitted=admitted
-        or (record.levelno < _gate(record.name).own and _own_level_let_in(record)),
+        admitted=admitted or (level < _gate(record.name or "").own and _own_level_let_in(record)),
         callsite=(record.module, record.funcName or "", record.lineno),
     )
 
@@ -152,6 +170,8 @@ def _stale_traceback(record: logging.LogRecord) -> str | None:
 def _time_ns(record: logging.LogRecord) -> int | None:
     """Return when a record was made that waited in a queue; ``None``: just now."""
     clock = pipeline.ready().settings.clock
+    if not isinstance(record.created, int | float):  # anyone may have set it
+        return None
     made = int(record.created * _SECOND_NS)
     return made if clock is time.time_ns and clock() - made > _SECOND_NS else None
 
@@ -169,7 +189,15 @@ def _own_level_let_in(record: logging.LogRecord) -> bool:
 applied: Final[set[str]] = set()
 """Names of loggers whose level is ours."""
 
-_make_record: Final = logging.Logger.makeRecord
+_Logger: Final = logging.Logger
+_make_record: Final = _Logger.makeRecord
+_handle: Final = _Logger.handle
+_call_handlers: Final = _Logger.callHandlers
+_ARE_LOGGINGS_OWN: Final = all(
+    getattr(one, "__globals__", None) is vars(logging)
+    for one in (_make_record, _handle, _call_handlers)
+)
+"""Whether nobody had wrapped these before us, who would look for whole records in them."""
 
 
 def make_record(
@@ -188,8 +216,55 @@ def make_record(
     """Make a record in which names of ``extra`` that clash get a trailing ``_``.
 
     ``logging`` itself raises ``KeyError`` on them, into the application. A record factory cannot
-    help: the names are tested after it (getsentry/sentry#60890).
+    help: the names are tested after it (getsentry/sentry#60890). Where only we listen the record
+    is a light one.
     """
-    if extra and not _OWN.isdisjoint(extra):
-        extra = {f"{key}_" if key in _OWN else key: value for key, value in extra.items()}
-    return _make_record(self, name, level, fn, lno, msg, args, exc_info, func, extra, sinfo)
+    if pipeline.active.detour:  # someone configured ``logging`` after us, or this is a new child
+        pipeline.active.settle()
+    if extra and not _NOT_FIELDS.isdisjoint(extra):
+        extra = _apart(extra)
+    elif (
+        exc_info is None
+        and sinfo is None
+        and type(msg) is str
+        and (extra is None or type(extra) is dict)
+        and level in LEVEL_WORDS
+        and name != "asyncio"
+        and _only_we_listen(self)
+    ):
+        return LightRecord(name, level, fn, lno, msg, args, func, extra)
+    try:
+        return _make_record(self, name, level, fn, lno, msg, args, exc_info, func, extra, sinfo)
+    except Exception as error:  # noqa: BLE001 - a LogRecord looks at what class its argument has
+        health.complain("logging record", error)
+        record = logging.LogRecord(name, level, fn, lno, msg, None, exc_info, func, sinfo)
+        record.__dict__.update(extra or {})
+        return record
+
+
+def _apart(extra: Mapping[str, object]) -> dict[str, object]:
+    """Return *extra* with a trailing ``_`` behind names of a record's own; nothing is lost."""
+    apart = {name: value for name, value in extra.items() if name not in _OWN}
+    for name in extra:
+        if name in _OWN:
+            apart[unique_name(f"{name}_", apart)] = extra[name]
+    return apart
+
+
+def _only_we_listen(logger: logging.Logger) -> bool:
+    """Tell whether a record of *logger* meets no filter, handler, factory or wrapper but ours."""
+    kind = type(logger)
+    if (kind is not _Logger and kind is not logging.RootLogger) or logger.filters:
+        return False
+    is_wrapped = _Logger.callHandlers is not _call_handlers or _Logger.handle is not _handle
+    if is_wrapped or _Logger.makeRecord is not make_record or not _ARE_LOGGINGS_OWN:
+        return False
+    if logging.getLogRecordFactory() is not logging.LogRecord:
+        return False
+    above: logging.Logger | None = logger
+    while above is not None:
+        for handler in above.handlers:
+            if type(handler) is not BraidHandler or handler.filters:
+                return False
+        above = above.parent if above.propagate else None
+    return True

@@ -10,12 +10,14 @@ import logging
 import sys
 from typing import Any, Final
 
+from logbraid import pipeline
 from logbraid.health import health
 from logbraid.integrations.stdlib import BraidHandler, applied, make_record
 from logbraid.level import NOISY, levels
 from logbraid.record import DEBUG, INFO
 
 _STANDARD: Final = (1, 2)
+_MOST_TOLD: Final = 20
 
 
 def is_ours(handler: logging.Handler) -> bool:
@@ -136,6 +138,8 @@ class Takeover:
         self._handler = BraidHandler()
         self._removed: list[tuple[logging.Logger, logging.Handler]] = []
         self._propagated: list[logging.Logger] = []
+        self.mended: list[str] = []
+        """Handlers that came after us and were taken off, as ``logger (class)``."""
         self._levels = LevelKeeper()
         self._class_method = logging.Logger.makeRecord
         logging.Logger.makeRecord = make_record  # type: ignore[method-assign]  # see make_record
@@ -146,6 +150,7 @@ class Takeover:
         self._in_its_place.setLevel(logging.WARNING)
         logging.lastResort = self._in_its_place
         self.check()
+        self.mended.clear()
 
     def check(self) -> None:
         """Take over what came since: a server that configured ``logging`` after us."""
@@ -155,8 +160,9 @@ class Takeover:
         if self._handler not in root.handlers:
             root.addHandler(self._handler)
         self.apply()
+        shown = pipeline.ready().name
         names = [
-            f"{name} ({', '.join(type(handler).__name__ for handler in handlers)})"
+            f"{shown(name, {})} ({', '.join(type(handler).__name__ for handler in handlers)})"
             for name, handlers in bypassing_loggers().items()
         ]
         if names:
@@ -168,6 +174,8 @@ class Takeover:
         for handler in ours:
             logger.removeHandler(handler)
             self._removed.append((logger, handler))
+            if len(self.mended) < _MOST_TOLD:
+                self.mended.append(f"{logger.name} ({type(handler).__name__})")
         if not logger.propagate and ours:
             logger.propagate = True
             self._propagated.append(logger)

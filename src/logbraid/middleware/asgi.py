@@ -7,20 +7,20 @@ inside its one ``await``, so they keep the context to their end.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
+from functools import cached_property
 from typing import Any, Final
 
 from logbraid.context import bound
 from logbraid.middleware.request import (
-    DEFAULT_SKIP,
     MARK,
     Request,
     Rules,
     Seen,
+    Wrapper,
     bind_identity,
     identify_failed,
-    rules,
     shown_path,
 )
 
@@ -36,7 +36,7 @@ _LAST: Final = frozenset(
 """Messages that carry a body, and end it unless they say that there is more."""
 
 
-class TracingMiddleware:
+class TracingMiddleware(Wrapper[App]):
     """Give every HTTP request and WebSocket its ids and one access line.
 
     Wrap the finished application, ``app = TracingMiddleware(app)``: then the request id is in the
@@ -53,25 +53,10 @@ class TracingMiddleware:
     Attributes that are not the middleware's own are the application's (``app.state``).
     """
 
-    def __init__(
-        self,
-        app: App,
-        *,
-        identify: Callable[[Any], Any] | None = None,
-        trust_headers: bool = False,
-        request_id_header: str = "x-request-id",
-        access_log: bool = True,
-        access_log_skip: Sequence[str] = DEFAULT_SKIP,
-    ) -> None:
-        self.app = app
-        self._rules = rules(
-            identify=identify,
-            trust_headers=trust_headers,
-            request_id_header=request_id_header,
-            access_log=access_log,
-            access_log_skip=access_log_skip,
-        )
-        self._wanted = {name.encode(): name for name in self._rules.headers}
+    @cached_property
+    def _wanted(self) -> dict[bytes, str]:
+        """The headers to read, by the name that ASGI gives them."""
+        return {name.encode(): name for name in self._rules.headers}
 
     def __getattr__(self, name: str) -> Any:
         if name == "app":  # not set yet, while being copied or unpickled
@@ -129,13 +114,13 @@ class _Wire:
     __slots__ = ("_header", "_is_head", "_receive", "_request", "_send")
 
     def __init__(
-        self, request: Request, told: Rules, scope: Scope, receive: Receive, send: Send
+        self, request: Request, rules: Rules, scope: Scope, receive: Receive, send: Send
     ) -> None:
         self._request = request
         self._receive = receive
         self._send = send
         self._is_head = scope.get("method") == "HEAD"
-        self._header = (told.request_id_header.encode(), request.request_id.encode())
+        self._header = (rules.request_id_header.encode(), request.request_id.encode())
 
     def _with_header(self, message: Message) -> Message:
         headers = list(message.get("headers") or ())
@@ -188,9 +173,9 @@ class _SocketWire(_Wire):
     __slots__ = ("_accepted",)
 
     def __init__(
-        self, request: Request, told: Rules, scope: Scope, receive: Receive, send: Send
+        self, request: Request, rules: Rules, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        super().__init__(request, told, scope, receive, send)
+        super().__init__(request, rules, scope, receive, send)
         self._accepted = False
 
     async def receive(self) -> Message:

@@ -12,11 +12,18 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 from urllib.parse import quote, quote_from_bytes
 
 from logbraid import pipeline
-from logbraid.context import EMPTY, RequestSlot, TracingContext, bind_context, bound
+from logbraid.context import (
+    EMPTY,
+    RequestSlot,
+    TracingContext,
+    bind_context,
+    bound,
+    leave_on,
+)
 from logbraid.errors import ConfigError
 from logbraid.failure import error_type
 from logbraid.health import health
@@ -51,33 +58,42 @@ class Rules:
     access_log_skip: frozenset[str]
 
 
-def rules(
-    *,
-    identify: Callable[[Any], Any] | None,
-    trust_headers: bool,
-    request_id_header: str,
-    access_log: bool,
-    access_log_skip: Sequence[str],
-) -> Rules:
-    """Return the rules of a middleware; raise ``ConfigError`` naming all that cannot be used."""
-    problems: list[str] = []
-    if identify is not None and not callable(identify):
-        problems.append(f"identify is a {type(identify).__name__}; give a function or None")
-    if not _HEADER_NAME.fullmatch(request_id_header):
-        problems.append(
-            f"request_id_header is {request_id_header[:80]!r}; give the name of a header"
-        )
-    if isinstance(access_log_skip, str):
-        problems.append(
-            f"access_log_skip is the text {access_log_skip[:80]!r}; give a sequence of paths"
-        )
-    if problems:
-        raise ConfigError(problems)
-    name = request_id_header.lower()
-    trusted = tuple(_TRUSTED) if trust_headers else ()
-    return Rules(
-        identify, name, (name, "traceparent", *trusted), access_log, frozenset(access_log_skip)
-    )
+_App = TypeVar("_App")
+
+
+class Wrapper(Generic[_App]):
+    """An application and the rules of its requests: what both kinds of middleware begin with.
+
+    Raises ``ConfigError`` naming all options that cannot be used.
+    """
+
+    def __init__(
+        self,
+        app: _App,
+        *,
+        identify: Callable[[Any], Any] | None = None,
+        trust_headers: bool = False,
+        request_id_header: str = "x-request-id",
+        access_log: bool = True,
+        access_log_skip: Sequence[str] = DEFAULT_SKIP,
+    ) -> None:
+        problems: list[str] = []
+        if identify is not None and not callable(identify):
+            problems.append(f"identify is a {type(identify).__name__}; give a function or None")
+        if not _HEADER_NAME.fullmatch(request_id_header):
+            problems.append(
+                f"request_id_header is {request_id_header[:80]!r}; give the name of a header"
+            )
+        if isinstance(access_log_skip, str):
+            problems.append(
+                f"access_log_skip is the text {access_log_skip[:80]!r}; give a sequence of paths"
+            )
+        if problems:
+            raise ConfigError(problems)
+        self.app = app
+        name = request_id_header.lower()
+        headers = (name, "traceparent", *(_TRUSTED if trust_headers else ()))
+        self._rules = Rules(identify, name, headers, access_log, frozenset(access_log_skip))
 
 
 class Seen(NamedTuple):
@@ -121,24 +137,24 @@ class Request:
         "status",
     )
 
-    def __init__(self, told: Rules, seen: Seen, headers: Mapping[str, str]) -> None:
+    def __init__(self, rules: Rules, seen: Seen, headers: Mapping[str, str]) -> None:
         self._begun = time.perf_counter()
         self._ended = 0.0
         self._finished = False
         self._seen = seen
-        self._access_log = told.access_log and seen.path not in told.access_log_skip
+        self._access_log = rules.access_log and seen.path not in rules.access_log_skip
         self.status: int | None = None
         self.bytes_out: int | None = 0
         self.client_disconnected = False
         self.error: BaseException | None = None
         self.slot = RequestSlot()
-        fields = _fields_of(told, headers)
+        fields = _fields_of(rules, headers)
         self.request_id = fields["request_id"]
         # A new mapping, never the one that is bound: the slot goes on it
         self.context = _ground().merged(fields)
         self.context.slot = self.slot
         pipeline.first_request()
-        if told.access_log and isinstance(pipeline.active, pipeline.Pipeline):
+        if rules.access_log and isinstance(pipeline.active, pipeline.Pipeline):
             silence_access_loggers()
 
     @property
@@ -165,6 +181,9 @@ class Request:
         if self._finished:
             return
         self._finished = True
+        if self.error is not None:
+            mine = current if current.slot is self.slot else self.context
+            leave_on(self.error, self.slot.fill(mine))
         if not self._access_log:
             return
         level = self._level()
@@ -223,8 +242,8 @@ def _ground() -> TracingContext:
     return EMPTY.merged({"trace_id": current.get("trace_id")})
 
 
-def _fields_of(told: Rules, headers: Mapping[str, str]) -> dict[str, Any]:
-    request_id = headers.get(told.request_id_header, "")
+def _fields_of(rules: Rules, headers: Mapping[str, str]) -> dict[str, Any]:
+    request_id = headers.get(rules.request_id_header, "")
     fields: dict[str, Any] = {
         "request_id": request_id if _ID.fullmatch(request_id) else new_id(),
     }
@@ -233,7 +252,7 @@ def _fields_of(told: Rules, headers: Mapping[str, str]) -> dict[str, Any]:
         fields["trace_id"], fields["parent_span_id"] = trace
         fields["span_id"] = None  # the process's own is of another trace
     for header, name in _TRUSTED.items():
-        if header in told.headers and _ID.fullmatch(headers.get(header, "")):
+        if header in rules.headers and _ID.fullmatch(headers.get(header, "")):
             fields[name] = headers[header]
     return fields
 

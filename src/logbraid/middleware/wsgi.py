@@ -7,20 +7,20 @@ Nothing that was bound there is left in the thread for the next request.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import Context, copy_context
+from functools import cached_property
 from typing import Any
 
 from logbraid.context import EMPTY, bound
 from logbraid.middleware.request import (
-    DEFAULT_SKIP,
     MARK,
     Request,
     Rules,
     Seen,
+    Wrapper,
     bind_identity,
     identify_failed,
-    rules,
     shown_path,
 )
 
@@ -29,7 +29,7 @@ StartResponse = Callable[..., Callable[[bytes], object]]
 App = Callable[[Any, Any], Iterable[bytes]]
 
 
-class TracingWSGIMiddleware:
+class TracingWSGIMiddleware(Wrapper[App]):
     """Give every request of a WSGI application its ids and one access line.
 
     Flask: ``app.wsgi_app = TracingWSGIMiddleware(app.wsgi_app)``. Django: around what
@@ -40,27 +40,10 @@ class TracingWSGIMiddleware:
     gets its line when it is collected. A ``wsgi.file_wrapper`` is iterated over like any body.
     """
 
-    def __init__(
-        self,
-        app: App,
-        *,
-        identify: Callable[[Any], Any] | None = None,
-        trust_headers: bool = False,
-        request_id_header: str = "x-request-id",
-        access_log: bool = True,
-        access_log_skip: Sequence[str] = DEFAULT_SKIP,
-    ) -> None:
-        self.app = app
-        self._rules = rules(
-            identify=identify,
-            trust_headers=trust_headers,
-            request_id_header=request_id_header,
-            access_log=access_log,
-            access_log_skip=access_log_skip,
-        )
-        self._wanted = {
-            name: f"HTTP_{name.upper().replace('-', '_')}" for name in self._rules.headers
-        }
+    @cached_property
+    def _wanted(self) -> dict[str, str]:
+        """The headers to read, and the key of each in a WSGI environ."""
+        return {name: f"HTTP_{name.upper().replace('-', '_')}" for name in self._rules.headers}
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
@@ -106,11 +89,11 @@ class _Exchange:
 
     __slots__ = ("_environ", "_header", "_is_head", "_route", "context", "request")
 
-    def __init__(self, request: Request, told: Rules, environ: Environ) -> None:
+    def __init__(self, request: Request, rules: Rules, environ: Environ) -> None:
         self.request = request
         self.context: Context = copy_context()
         self._environ = environ
-        self._header = (told.request_id_header, request.request_id)
+        self._header = (rules.request_id_header, request.request_id)
         self._is_head = environ.get("REQUEST_METHOD") == "HEAD"
         self._route: str | None = None
 

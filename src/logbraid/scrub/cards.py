@@ -14,6 +14,9 @@ _BARE: Final = re.compile(r"\d{13,19}(?![\w])(?![.-]\d)")
 _CARD_WORD: Final = re.compile(
     r"(?i)\b(?:card|cc|pan|visa|mastercard|amex|kreditkarte|tarjeta|carte|cart[aã]o)\b"
 )
+_PLAIN: Final = bytes(max(0, min(9, char - 48)) for char in range(256))
+_DOUBLED: Final = bytes(digit * 2 - 9 if digit > 4 else digit * 2 for digit in _PLAIN)
+"""What a digit counts in a check sum, at its own place and at each second one."""
 _EMAIL: Final = re.compile(
     r"(?<![\w.%+-])[\w.%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,6}"
 )
@@ -27,13 +30,8 @@ _IBAN: Final = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0
 
 def luhn(digits: str) -> bool:
     """Tell whether the check digit at the end of *digits* is right (ISO/IEC 7812)."""
-    total = 0
-    for at, char in enumerate(reversed(digits)):
-        number = ord(char) - 48
-        if at % 2:
-            number = number * 2 - 9 if number > 4 else number * 2
-        total += number
-    return total % 10 == 0
+    raw = digits.encode()
+    return (sum(raw[-1::-2].translate(_PLAIN)) + sum(raw[-2::-2].translate(_DOUBLED))) % 10 == 0
 
 
 def is_card(digits: str) -> bool:

@@ -21,7 +21,6 @@ class Format(NamedTuple):
     cut: bool = True
 
 
-_B64: Final = r"[A-Za-z0-9+/]"
 _URL: Final = r"[A-Za-z0-9_-]"
 _ALNUM: Final = r"[A-Za-z0-9]"
 _HEX: Final = r"[0-9a-f]"

@@ -142,9 +142,10 @@ def is_placeholder(value: str) -> bool:
 def is_masked(value: str) -> bool:
     """Tell whether *value* shows that it was hidden, or that it will be filled in."""
     bare = value.strip()
-    return bare.startswith(MARK) or bool(
-        len(bare) < 600 and len(bare) > 1 and _PLACEHOLDER.match(bare)
-    )
+    if not 1 < len(bare) < 600:
+        return bare.startswith(MARK)
+    may_be = bare[0] in _PLACEHOLDER_FIRST or "." in bare or "*" in bare or "\u2026" in bare
+    return bare.startswith(MARK) or (may_be and _PLACEHOLDER.match(bare) is not None)
 
 
 def is_path(value: str) -> bool:

@@ -18,7 +18,7 @@ from logbraid.scrub.gates import (
     is_random,
     is_status,
 )
-from logbraid.scrub.spans import Span
+from logbraid.scrub.spans import Span, redacted
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9_-]{1,30})(?:[ \t]{1,4}|\+|%20)(?=\S)")
 _SCHEMES: Final = {
@@ -33,6 +33,9 @@ _SCHEMES: Final = {
 _SURE: Final = re.compile(
     r"(?i)(bearer|basic|token) {1,2}(?=[^ ]{0,64}\d)([A-Za-z0-9._~+/=-]{12,8192}+)"
 )
+is_bearer: Final = re.compile(r"Bearer (?=[^ \d]{0,64}+\d)[A-Za-z0-9._~+/=-]{12,8192}+").fullmatch
+"""Match a text of which ``find_authorization`` makes ``BEARER``; ``None``: unknown."""
+BEARER: Final = f"Bearer {redacted('bearer')}"
 _SIGNED: Final = re.compile(
     r"(?i)\b(?:credential|signature|response|oauth_token|oauth_signature|oauth_consumer_key|token|"
     r"mac|key|secret|password)=(?:\"([^\"]{1,4096})\"|([^\s,\"/]{1,4096}))"

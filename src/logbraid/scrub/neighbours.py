@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from logbraid.record import Plain
@@ -149,14 +150,27 @@ def scrub_login(walker: Walker, items: list[Plain], counts: dict[str, int], leve
     return [items[0], marker("password", counts)]
 
 
+_SLOT_NAMES: Final = frozenset(keys.SLOT_NAMES)
+
+
+@lru_cache(maxsize=512)
+def _without_field(name: str) -> str:
+    """Return *name* without what says where it stands: ``password field``."""
+    return _FIELD.sub("", name)
+
+
 def name_beside(walker: Walker, tree: dict[str, Plain]) -> Verdict | None:
     """Return the verdict of the name that stands beside a value in the same dict."""
-    for slot in keys.SLOT_NAMES:
+    found = _SLOT_NAMES.intersection(tree)
+    if not found:
+        return None
+    # Of several the first in our order that tells wins
+    for slot in found if len(found) == 1 else [one for one in keys.SLOT_NAMES if one in found]:
         name = tree.get(slot)
         if type(name) is list and name and type(name[-1]) is str:
             name = name[-1]
         if type(name) is str and len(name) <= 64:
-            verdict = walker.verdict(_FIELD.sub("", name))
+            verdict = walker.verdict(_without_field(name))
             if verdict is not None and verdict.gate != keys.SLOT:
                 return verdict
     return None

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Final
 
-from logbraid.scrub import gates, inside
+from logbraid.scrub import gates, inside, told
 from logbraid.scrub.directives import find_directives
 from logbraid.scrub.spans import Span
 
@@ -15,36 +15,36 @@ _SCHEME: Final = re.compile(
 )
 
 
+_SCHEMES: Final = ((b"bearer ", "bearer "), (b"basic ", "basic "), (b"token ", "token"))
 _CREDENTIAL: Final = re.compile(r"[A-Za-z0-9._~+/=-]{8,8192}+")
 
 
-_DIRECT_ONLY: Final = 3
-_DESCRIBES: Final = re.compile(
-    r"(?i)\b(?:id|ids|name|type|count|length|version|path|prefix|rate|limit|size|file|url|owner|"
-    r"policy|expiry|ttl|age|field|format|scope|status|state|manager|hint|rotation)\b"
-)
 _NOUNS: Final = (
-    (b"passw", 0, "password"),
-    (b"passp", 0, "password"),
-    (b"passc", 0, "password"),
-    (b"pwd ", 0, "password"),
-    (b"pw ", 0, "password"),
-    (b"pass ", _DIRECT_ONLY, "password"),
-    (b"kennwort", 0, "password"),
-    (b"mot de passe", 0, "password"),
-    (b"mdp ", 0, "password"),
-    (b"senha", 0, "password"),
-    (b"wachtwoord", 0, "password"),
-    (b"pin ", 1, "pin"),
-    (b"code ", 1, "code"),
-    (b"otp ", 1, "otp"),
-    (b"cvv ", 1, "cvv"),
-    (b"ssn ", 1, "ssn"),
-    (b"key", 2, "api_key"),
-    (b"token", 2, "token"),
-    (b"secret", 2, "secret"),
-    (b"cred", 2, "secret"),
+    (b"passw", 0, "password", "pass"),
+    (b"passp", 0, "password", "pass"),
+    (b"passc", 0, "password", "pass"),
+    (b"pwd ", 0, "password", "pwd"),
+    (b"pw ", 0, "password", "pw "),
+    (b"pass ", told.DIRECT_ONLY, "password", "pass"),
+    (b"kennwort", 0, "password", "kennwort"),
+    (b"mot de passe", 0, "password", "pass"),
+    (b"mdp ", 0, "password", ""),
+    (b"senha", 0, "password", "senha"),
+    (b"wachtwoord", 0, "password", ""),
+    (b"pin ", 1, "pin", "pin "),
+    (b"code ", 1, "code", "code"),
+    (b"otp ", 1, "otp", ""),
+    (b"cvv ", 1, "cvv", ""),
+    (b"ssn ", 1, "ssn", ""),
+    (b"key", 2, "api_key", "key"),
+    (b"token", 2, "token", "token"),
+    (b"secret", 2, "secret", "secret"),
+    (b"cred", 2, "secret", "cred"),
 )
+"""A noun, how sure it makes what follows, the kind, and the stem that must have been heard."""
+_CLOSE_LOOKS: Final = 16
+_CHARS_A_LOOK: Final = 100
+"""So many nouns are looked at closely, and one more for so many characters; all more in haste."""
 
 
 _WHOLE: Final = frozenset((b"pw ", b"pass ")) | frozenset(
@@ -132,46 +132,6 @@ _ABROAD: Final = re.compile(
 )
 
 
-_LINK_WORDS: Final = re.compile(
-    r"(?i)[\"'`*)]{0,3}(?:[ ]{1,3}(?:for|of|to|on|in|from|the|this|our|my|your|user|account|"
-    r"admin|root|db|"
-    r"database|server|prod|production|staging|wifi|wi-fi|[\w.@'-]{1,32})){0,5}?"
-    r"[ ]{1,3}(?:(?:was |is |has been )?(?:set|changed|reset|rotated|updated|switched) to|"
-    r"is now|is currently|is set to|is|was|are|were|"
-    r"changed to|reset to|set to|should be|will be|=|equals|being|to|as|ist|lautet|est|es|é|è|"
-    r"=>|->|\u2192)"
-    r"(?: (?:now|currently|set to|still|simply|just))?[ ]{1,3}"
-)
-
-
-_DIRECT: Final = re.compile(r"[ \t]{1,3}(?=[\S])|[ \t]{0,3}[\r\n]{1,2}[ \t]{0,8}(?=\S)")
-
-
-_VALUE: Final = re.compile(r"[^\s]{1,512}+")
-
-
-_ASSIGNED: Final = re.compile(r"[\w.-]{1,40}=")
-_DESCRIBED: Final = re.compile(r"[a-z](?:ed|ing|able|ible|ly|less|ful|ous|ory|ary)\Z")
-"""How words end that say what a password is like."""
-
-
-_GLUED: Final = re.compile(r"[A-Za-z]{2,32}[_-][A-Za-z]{2,32}\Z")
-
-
-_OPEN: Final = "\"'`\u201c\u2018\u00ab*"
-
-
-_CLOSE: Final = {
-    '"': '"',
-    "'": "'",
-    "`": "`",
-    "\u201c": "\u201d",
-    "\u2018": "\u2019",
-    "\u00ab": "\u00bb",
-    "*": "*",
-}
-
-
 def places(low: bytes, stem: bytes) -> Iterator[int]:
     """Yield where *stem* stands in *low*."""
     at = low.find(stem)
@@ -180,9 +140,11 @@ def places(low: bytes, stem: bytes) -> Iterator[int]:
         at = low.find(stem, at + len(stem))
 
 
-def find_schemes(text: str, low: bytes, spans: list[Span]) -> None:
+def find_schemes(text: str, low: bytes, heard: Container[str], spans: list[Span]) -> None:
     """Add what follows ``Bearer``, ``Basic`` and ``Token`` if it is a credential."""
-    for stem in (b"bearer ", b"basic ", b"token "):
+    for stem, sound in _SCHEMES:
+        if sound not in heard:
+            continue
         for at in places(low, stem):
             found = _SCHEME.match(text, at)
             value = _CREDENTIAL.match(text, found.end()) if found is not None else None
@@ -207,106 +169,51 @@ def _is_credential(value: str, scheme: str) -> bool:
     return len(value) >= 20 and (not value.islower() or "-" not in value)
 
 
-def find_told(text: str, low: bytes, spans: list[Span]) -> None:
-    """Add what prose says a password, a code or a key to be."""
+def find_told(text: str, low: bytes, heard: Container[str], spans: list[Span]) -> None:
+    """Add what prose says a password, a code or a key to be; *heard* are the stems it uses."""
     find_directives(text, spans)
-    for stem, strength, kind in _NOUNS:
+    left = _CLOSE_LOOKS + len(text) // _CHARS_A_LOOK
+    for stem, strength, kind, sound in _NOUNS:
+        if sound and sound not in heard:
+            continue
         for at in places(low, stem):
-            noun = _NOUN_END.match(text, at)
-            if noun is None or (stem in _QUALIFIED and not _is_qualified(low, at, stem)):
+            if stem in _QUALIFIED and not _is_qualified(low, at, stem):
                 continue
             if at and stem in _WHOLE and low[at - 1 : at].isalnum():
                 continue
-            changed = _FROM_TO.match(text, noun.end()) if strength == 0 else None
-            if changed is not None and all(map(gates.is_mixed, changed.groups())):
-                spans.extend(Span(*changed.span(one), kind) for one in (1, 2))
+            noun = _NOUN_END.match(text, at)
+            if noun is None:
                 continue
-            span = _after_noun(text, noun.end(), strength)
-            if span is not None:
-                spans.append(Span(*span, kind))
+            left -= 1
+            spans.extend(
+                Span(*span, kind) for span in _behind(text, noun.end(), strength, in_haste=left < 0)
+            )
 
 
 def find_told_abroad(text: str, spans: list[Span]) -> None:
     """Do the same for the words of other languages that ASCII cannot write."""
+    left = _CLOSE_LOOKS + len(text) // _CHARS_A_LOOK
     for noun in _ABROAD.finditer(text):
-        span = _after_noun(text, noun.end(), 0)
+        left -= 1
+        span = (told.after_noun if left >= 0 else told.hasty)(text, noun.end(), 0)
         if span is not None:
             spans.append(Span(*span, "password"))
 
 
+def _behind(text: str, at: int, strength: int, *, in_haste: bool) -> Iterable[tuple[int, int]]:
+    """Return where the secrets stand behind the noun that ends at *at*."""
+    if in_haste:
+        span = told.hasty(text, at, strength)
+        return () if span is None else (span,)
+    changed = _FROM_TO.match(text, at) if strength == 0 else None
+    if changed is not None and all(map(gates.is_mixed, changed.groups())):
+        return changed.span(1), changed.span(2)
+    span = told.after_noun(text, at, strength)
+    return () if span is None else (span,)
+
+
 def _is_qualified(low: bytes, at: int, stem: bytes) -> bool:
     return low[max(0, at - 16) : at].endswith(_QUALIFIED[stem])
-
-
-def _after_noun(text: str, at: int, strength: int) -> tuple[int, int] | None:
-    linked = _LINK_WORDS.match(text, at) if strength != _DIRECT_ONLY else None
-    if linked is not None:
-        if _DESCRIBES.search(linked.group()):
-            return None
-        return _told(text, linked.end(), strength, linked=True)
-    direct = _DIRECT.match(text, at)
-    return _told(text, direct.end(), strength, linked=False) if direct is not None else None
-
-
-def _told(text: str, at: int, strength: int, *, linked: bool) -> tuple[int, int] | None:
-    if at < len(text) and text[at] in _OPEN:
-        close = text.find(_CLOSE[text[at]], at + 1, at + 258)
-        if close > at + 1:
-            value = text[at + 1 : close]
-            if _is_told(value, strength, linked=linked, quoted=True, last=True):
-                return at + 1, close
-            return None
-    found = _VALUE.match(text, at)
-    if found is None:
-        return None
-    value = found.group().rstrip(".,;:!?)\"'*`]}")
-    end = at + len(value)
-    after = text[end : end + 2]
-    last = not after.strip(" ") or after[0] in "\n.,;!?)" or end == len(text)
-    if not _is_told(value, strength, linked=linked, quoted=False, last=last):
-        return None
-    return at, end
-
-
-def _is_told(value: str, strength: int, *, linked: bool, quoted: bool, last: bool) -> bool:  # noqa: PLR0911 - cheap exits first
-    if (
-        len(value) < 3
-        or gates.is_placeholder(value)
-        or value.startswith(("-", "[", "(", "<", "{", "$"))
-    ):
-        return False
-    if (
-        gates.is_path(value)
-        or gates.is_code(value)
-        or "://" in value
-        or gates.is_status(value + " x")
-    ):
-        return False
-    if not linked and _ASSIGNED.match(value):
-        return False  # dkim=pass header.i=@x.org
-    digits = any(map(str.isdigit, value))
-    letters = any(map(str.isalpha, value))
-    if strength == 1:
-        return 3 <= len(value) <= 11 and value.replace("-", "").isdigit() and len(value) >= 3
-    if strength == 2:
-        return gates.is_shaped(value) or (
-            linked and len(value) >= 8 and digits and letters and not gates.is_dated(value)
-        )
-    if gates.is_common(value) or gates.is_dated(value):
-        return False
-    mixed = (digits and letters) or (letters and any(char in "!@#$%^&*?+~" for char in value[:-1]))
-    if linked:
-        return (
-            mixed
-            or (digits and len(value) >= 4)
-            or (quoted and " " not in value)
-            or (quoted and len(value) < 40)
-            or (last and value.isalpha() and len(value) >= 5 and not _DESCRIBED.search(value))
-            or (last and _GLUED.match(value) is not None and gates.mixes_case(value))
-        )
-    return (mixed and len(value) >= 6) or (
-        quoted and (mixed or len(value) >= 6) and " " not in value and False
-    )
 
 
 _REVERSED: Final = re.compile(
@@ -322,7 +229,8 @@ def find_reversed(text: str, low: bytes, spans: list[Span]) -> None:
         for at in places(low, stem):
             if _REVERSED.match(text, at) is None:
                 continue
-            start = max(at - 128, text.rfind(" ", 0, at) + 1, text.rfind("\n", 0, at) + 1)
+            floor = max(0, at - 128)
+            start = max(floor, text.rfind(" ", floor, at) + 1, text.rfind("\n", floor, at) + 1)
             value = text[start:at].strip("\"'`(")
             start = text.find(value, start) if value else at
             if (

@@ -16,6 +16,7 @@ from logbraid.record import Plain
 from logbraid.scrub import neighbours, values
 from logbraid.scrub.embedded import LEVELS
 from logbraid.scrub.keys import NameRules
+from logbraid.scrub.ordinary import OrdinaryWalk
 from logbraid.scrub.tree import Walker
 from logbraid.settings import ScrubRules
 
@@ -47,6 +48,13 @@ class Scrubber:
         self.name_is_plain = self._walker.name_is_plain
         self.text_is_clean = self._walker.text_is_clean
         self.looks_clean = self._walker.looks_clean
+
+    def ordinary_walk(self, names: dict[str, str], most: int) -> OrdinaryWalk:
+        """Return a walk that scrubs what is ordinary and raises at what is not.
+
+        *names* maps names to themselves that nobody needs to clean, *most* is the limit of a text.
+        """
+        return OrdinaryWalk(self._walker, names, most)
 
     def scrub_text(self, text: str, counts: dict[str, int]) -> str:
         """Return *text* without its secrets, the same object if it has none. Never raises."""

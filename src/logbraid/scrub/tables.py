@@ -91,12 +91,20 @@ def find_columns(text: str, lookup: Lookup, spans: list[Span]) -> None:
 _NAME: Final = re.compile(r"[^\W\d][\w .-]{0,40}\Z")
 
 
+def _is_edge(names: list[str], at: int) -> bool:
+    """Tell whether nothing is to stand there: before the first bar and behind the last."""
+    return not names[0] and at in {0, len(names) - 1}
+
+
 def _table(
     text: str, start: int, head_end: int, sign: str, lookup: Lookup, spans: list[Span]
 ) -> bool:
-    names = [name.strip(" \"'\r`*") for name in text[start:head_end].split(sign)]
-    inner = names[1:-1] if sign == "|" and not names[0] else names
-    if len(inner) < 2 or not all(_NAME.match(name) for name in inner):
+    names = text[start:head_end].split(sign)
+    for at, name in enumerate(names):  # prose leaves at its first clause
+        names[at] = bare = name.strip(" \"'\r`*")
+        if not _NAME.match(bare) and not (sign == "|" and _is_edge(names, at)):
+            return False
+    if len(names) < (2 if names[0] or sign != "|" else 4):
         return False
     wanted = _wanted(names, lookup)
     if not wanted:

@@ -11,10 +11,10 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from typing import Final
 
-from logbraid.scrub import cards, notation, pem, prose, shell, tables, urls, values
+from logbraid.scrub import cards, hints, notation, pem, prose, shell, tables, urls, values
 from logbraid.scrub.gates import MARK
-from logbraid.scrub.glance import STEMS
-from logbraid.scrub.pairs import Lookup, PairFinder, is_quiet
+from logbraid.scrub.pairs import Lookup, PairFinder
+from logbraid.scrub.quiet import QuietWords
 from logbraid.scrub.spans import Span, without
 
 
@@ -30,10 +30,6 @@ def _table(token: str, signs: str) -> bytes:
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _MARKS: Final = _table(_LETTERS + "_-.~+/%\\", ":=")
 _RUN: Final = b"a" * 20
-# As numbers, or searched in text: ``in`` with bytes raises and clears an exception each time
-_EQUALS: Final = ord("=")
-_BANG: Final = ord("!")
-_ZERO: Final = ord("0")
 _LOWER: Final = bytes(
     48
     if 48 <= c <= 57
@@ -46,15 +42,10 @@ _LOWER: Final = bytes(
     else c
     for c in range(256)
 )
-_STEMS: Final = re.compile(STEMS.encode())
-_COMMANDS: Final = re.compile(
-    rb"setx |setenv |env |config|rabbitmqctl |htpasswd |net use|authtoken |vault |snyk "
-)
 _MAX_ROUNDS: Final = 4
+_MANY_SPANS: Final = 32
 _AFTER_COLON: Final = frozenset("*56/A")
 _COLONS: Final = 16
-_SHORT: Final = 40
-_MAX_WORDS: Final = 4096
 _ESCAPES: Final = (
     ("\\u0022", '\\\\\\\\\\"'),
     ("\\u0027", "\\\\\\\\\\'"),
@@ -64,7 +55,7 @@ _ESCAPES: Final = (
     ("%3a", "  :"),
 )
 """Quotes and signs in other clothes, each as long as what it is read as."""
-_WIDE: Final = {0xFF1A: ":", 0xFF1D: "=", 0x3000: " ", 0xA0: " "}
+_WIDE: Final = (("\uff1a", ":"), ("\uff1d", "="), ("\u3000", " "), ("\xa0", " "))
 _MARKER: Final = re.compile(r"\[REDACTED:[^\[\]\s]{1,64}\]")
 
 
@@ -79,7 +70,7 @@ class TextScanner:
         personal_data: bool,
     ) -> None:
         self._lookup = lookup
-        self._quiet: dict[str, bool] = {}
+        self._quiet = QuietWords(lookup)
         self._patterns = tuple(patterns.items())
         self._personal_data = personal_data
 
@@ -87,47 +78,50 @@ class TextScanner:
         """Return *text* with its secrets redacted; the same object if there are none."""
         spans = self.spans(text)
         rounds = 0
-        while spans and rounds < _MAX_ROUNDS:
+        most = _MAX_ROUNDS if len(spans) <= _MANY_SPANS else 1
+        while spans and rounds < most:
             # a marker may change how its neighbours read: look again until nothing is found
             text = without(text, spans, counts)
-            spans = self.spans(text)
             rounds += 1
+            spans = self.spans(text) if rounds < most or most > 1 else []
         return text
 
     def spans(self, text: str) -> list[Span]:  # noqa: C901, PLR0912 - a list of cheap tests
         """Return where the secrets of *text* stand, in no order, possibly overlapping.
 
-        Half of the time of a clean text goes into two translations: one shows runs and signs,
-        the other folds case and digits and shows by one byte that there is punctuation at all.
+        A third of the time of a clean text goes into showing its long runs and whether it says
+        ``password``. All else begins where a lone character is found, which costs next to nothing.
         """
         spans: list[Span] = []
         original = text
         ascii_only = text.isascii()
         if not ascii_only:
-            text = text.translate(_WIDE)
-        marked = MARK in text
+            for wide, same in _WIDE:
+                text = text.replace(wide, same)
+        marked = "[" in text and MARK in text
         if marked:
             text = _MARKER.sub(_hidden, text)
         if "\\" in text or "%" in text or "&" in text:
             text = _with_plain_quotes(text)
-        raw = text.encode() if ascii_only else text.encode("ascii", "replace")
+        raw = text.encode("ascii", "replace")
         marks = raw.translate(_MARKS)
-        low = raw.translate(_LOWER)
         first = marks.find(_RUN)
         if first >= 0:
             self._runs(text, raw, marks, first, spans)
         if len(text) >= 200:
             self._last_run(text, marks, spans)
-        if _EQUALS in marks:
-            self._signs(text, raw, marks if ascii_only else _wide_marks(text), spans)
-        if _BANG in low:
-            self._punctuation(text, low, spans)
-        has_digit = _ZERO in low
+        if ":" in text or "=" in text:
+            self._signs(text, raw, marks if ascii_only else b"", spans)
+        has_digit = hints.has_digit(text)
+        low = raw.translate(_LOWER) if has_digit or not ascii_only else raw.lower()
+        self._quotes(text, raw, spans)
+        self._punctuation(text, raw, spans)
         if has_digit:
             self._digits(text, low, spans)
-        if low.find(b"passw") >= 0 or (has_digit and _speaks(low)):
-            self._told(text, low, spans)
-        if not ascii_only:
+        heard = hints.ALL if low.find(b"passw") >= 0 else has_digit and hints.heard(low)
+        if heard:
+            self._told(text, low if has_digit else raw.translate(_LOWER), heard, spans)
+        if not ascii_only and hints.tells_abroad(text, low):
             prose.find_told_abroad(text, spans)
         for kind, pattern in self._patterns:
             spans.extend(
@@ -163,32 +157,7 @@ class TextScanner:
                 urls.find_webhooks(text, spans)
             if ":AA" in text:
                 values.find_telegram(text, raw, spans)
-        if not text.isascii():
-            PairFinder(text, marks, self._lookup, spans).find()
-        elif not self._is_prose(text):
-            PairFinder(text, marks, self._lookup, spans).find(self._quiet)
-
-    def _is_prose(self, text: str) -> bool:
-        """Tell whether all signs of *text* are colons behind plain words: a tenth of the time."""
-        parts = text.split(":", _COLONS)
-        if len(parts) > _COLONS or "=" in text:
-            return False
-        parts.pop()
-        quiet = self._quiet
-        for at, part in enumerate(parts):
-            _, space, word = part.rpartition(" ")
-            if at and not space:
-                return False
-            known = quiet.get(word)
-            if known is None:
-                known = is_quiet(word, self._lookup)
-                if len(word) <= _SHORT:
-                    if len(quiet) >= _MAX_WORDS:
-                        quiet.clear()
-                    quiet[word] = known
-            if not known:
-                return False
-        return True
+        PairFinder(text, marks, self._lookup, spans).find(raw, self._quiet)
 
     def _digits(self, text: str, low: bytes, spans: list[Span]) -> None:
         at = low.find(b"0000")
@@ -199,49 +168,64 @@ class TextScanner:
         if low.find(b"0000000000000", at) >= 0:
             cards.find_bare_cards(text, low, spans)
 
-    def _punctuation(  # noqa: C901, PLR0912 - a list of cheap tests, each before its search
-        self, text: str, low: bytes, spans: list[Span]
-    ) -> None:
+    def _quotes(self, text: str, raw: bytes, spans: list[Span]) -> None:
         lookup = self._lookup
-        if "-----" in text:
-            pem.find_pem(text, spans)
-        if "@" in text:
-            urls.find_other_userinfo(text, spans)
-        if "</" in text:
-            notation.find_elements(text, lookup, spans)
-        if "<" in text and ">" in text:
-            notation.find_tags(text, lookup, spans)
-        if "<<<" in text:
-            shell.find_here(text, spans)
-        if "'" in text:
+        single = "'" in text
+        if not single and '"' not in text:
+            return
+        if single and hints.quotes_behind_blank(text):
+            low = raw.translate(_LOWER)
             notation.find_sql(text, low, spans)
             if low.find(b"values") >= 0 and low.find(b"into") >= 0:
                 tables.find_inserts(text, lookup, spans)
-        if '",' in text or "'," in text:
+        if ('",' in text or "'," in text) and hints.has_pair(text, raw, lookup):
             notation.find_quoted_pairs(text, lookup, spans)
-        if '("' in text or "('" in text:
+        if "(" in text and ('("' in text or "('" in text) and hints.sets_by_call(raw):
             notation.find_calls(text, spans)
-        if "-" in text and (
-            "--" in text or " -" in text or "'-" in text or '"-' in text or text[0] == "-"
-        ):
-            shell.find_options(text, lookup, spans)
-            shell.find_programs(text, lookup, spans)
-        elif "/" in text and "/p:" in text:
+
+    def _punctuation(self, text: str, raw: bytes, spans: list[Span]) -> None:
+        lookup = self._lookup
+        if "@" in text:
+            urls.find_other_userinfo(text, spans)
+        if "<" in text:
+            self._tags(text, spans)
+        if "-" in text:
+            self._dashes(text, raw, spans)
+        if "/" in text and "/p:" in text and not hints.has_dash(text):
             shell.find_programs(text, lookup, spans)
         if "%3" in text:
             notation.find_encoded(text, lookup, spans)
         if "|" in text:
             tables.find_bar_rows(text, lookup, spans)
-            shell.find_piped(text, spans)
+            if hints.echoes(text):
+                shell.find_piped(text, spans)
         if "\n" in text and ("," in text or "|" in text or "\t" in text or ";" in text):
             tables.find_columns(text, lookup, spans)
 
-    def _told(self, text: str, low: bytes, spans: list[Span]) -> None:
-        prose.find_schemes(text, low, spans)
-        prose.find_told(text, low, spans)
-        if _COMMANDS.search(low) is not None:
+    def _tags(self, text: str, spans: list[Span]) -> None:
+        if ">" in text and hints.has_tag(text, self._lookup):
+            notation.find_elements(text, self._lookup, spans)
+            notation.find_tags(text, self._lookup, spans)
+        if "<<<" in text:
+            shell.find_here(text, spans)
+
+    def _dashes(self, text: str, raw: bytes, spans: list[Span]) -> None:
+        if "-----" in text:
+            pem.find_pem(text, spans)
+        if not hints.has_dash(text):
+            return
+        if hints.has_option(text):
+            shell.find_options(text, self._lookup, spans)
             shell.find_programs(text, self._lookup, spans)
-        if low.find(b" is ") >= 0 or low.find(b" was ") >= 0:
+        elif hints.takes_by_place(text, raw.translate(_LOWER)):
+            shell.find_programs(text, self._lookup, spans)
+
+    def _told(self, text: str, low: bytes, heard: frozenset[str], spans: list[Span]) -> None:
+        prose.find_schemes(text, low, heard, spans)
+        prose.find_told(text, low, heard, spans)
+        if hints.has_command(low, heard):
+            shell.find_programs(text, self._lookup, spans)
+        if hints.tells_reversed(low, heard):
             prose.find_reversed(text, low, spans)
 
 
@@ -255,18 +239,6 @@ def _is_colon_followed(text: str) -> bool:
             return True
         at = text.find(":", at + 1)
     return at >= 0
-
-
-def _speaks(low: bytes) -> bool:
-    """Tell whether a word for a secret stands before one of the digits of a text."""
-    at = low.find(b"0")
-    done = 0
-    while at >= 0:
-        if _STEMS.search(low, max(done - 16, at - 100), at + 60):
-            return True
-        done = at + 60
-        at = low.find(b"0", done)
-    return False
 
 
 def _with_plain_quotes(text: str) -> str:
@@ -288,18 +260,6 @@ def _run_end(marks: bytes, at: int) -> int:
     if sign >= 0:
         return sign
     return end if end >= 0 else len(marks)
-
-
-def _wide_marks(text: str) -> bytes:
-    """Return the marks of a text beyond ASCII, where letters of all scripts belong to names."""
-    return bytes(
-        61
-        if char in ":="
-        else 97
-        if char.isalnum() or char in "_-.~+/%\\" or char in "\u200b\u200c\u200d\u2060\ufeff\u00ad"
-        else 32
-        for char in text
-    )
 
 
 def _outside_markers(text: str, spans: list[Span]) -> list[Span]:

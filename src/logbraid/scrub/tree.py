@@ -26,6 +26,7 @@ _MAX_CLEAN: Final = 64
 _MAX_NAME: Final = 128
 _MAX_TAGS: Final = 8
 _MAX_KNOWN: Final = 512
+_MIN_TEXT: Final = 4
 _MAX_REDACTED: Final = 1024
 _KEY: Final = os.urandom(32)
 _MAX_ROWS: Final = 1024
@@ -37,10 +38,10 @@ class Walker:
     """Walks trees with the rules of one Scrubber and remembers what it found clean."""
 
     __slots__ = (
-        "_clean_rows",
         "_names",
         "_redacted",
         "_verdicts",
+        "clean_rows",
         "clean_texts",
         "looks_clean",
         "plain_names",
@@ -53,7 +54,7 @@ class Walker:
         self.plain_names: dict[str, bool] = {}
         self.clean_texts: set[str] = set()
         self._verdicts: dict[str, Verdict | None] = {}
-        self._clean_rows: set[tuple[Any, ...]] = set()
+        self.clean_rows: set[tuple[Any, ...]] = set()
         self._redacted: dict[tuple[int, bytes], tuple[str, tuple[tuple[str, int], ...]]] = {}
         self._names = names
         self.scanner = TextScanner(self.verdict, patterns, personal_data=personal_data)
@@ -97,12 +98,16 @@ class Walker:
 
     def scan(self, text: str, counts: dict[str, int], levels: int) -> str:
         """Return *text* without its secrets, looking into JSON for so many *levels*."""
+        if len(text) <= _MAX_KNOWN and (text in self.clean_texts or self.looks_clean(text)):
+            return text
+        return self.search(text, counts, levels)
+
+    def search(self, text: str, counts: dict[str, int], levels: int) -> str:
+        """Return *text*, which is not clean at a glance, without its secrets."""
         size = len(text)
         if size > _MAX_KNOWN:
             return self._scan_anew(text, counts, levels)
-        if size < 4 or text in self.clean_texts or self.looks_clean(text):
-            return text
-        return self._scan_known(text, counts, levels)
+        return self._scan_known(text, counts, levels) if size >= _MIN_TEXT else text
 
     def _scan_known(self, text: str, counts: dict[str, int], levels: int) -> str:
         """Return *text* without its secrets, from memory if it was redacted before.
@@ -215,23 +220,23 @@ class Walker:
                 changed[at] = new
         now = items if changed is None else changed
         if texts > 1 and texts == len(items):
-            now = self._row(now, items, options, counts)
+            now = self.row(now, items, options, counts)
         if pairs:
             now = neighbours.scrub_pairs(self, now, items, counts, levels)
         return now
 
-    def _row(
+    def row(
         self, now: list[Plain], items: list[Plain], options: int, counts: dict[str, int]
     ) -> list[Plain]:
         """Scrub a list of texts, which may belong together; short rows found clean are known."""
         row: tuple[Any, ...] = tuple(items) if len(items) <= _MAX_TAGS else ()
-        if row in self._clean_rows:
+        if row in self.clean_rows:
             return now
         new = neighbours.scrub_row(self, now, items, options, counts)
         if row and new is items and sum(map(len, row)) <= _MAX_KNOWN:
-            if len(self._clean_rows) >= _MAX_ROWS:
-                self._clean_rows.clear()
-            self._clean_rows.add(row)
+            if len(self.clean_rows) >= _MAX_ROWS:
+                self.clean_rows.clear()
+            self.clean_rows.add(row)
         return new
 
     def value(  # noqa: PLR0911 - one exit for each type
@@ -304,19 +309,23 @@ class Walker:
         return marker(verdict.kind, counts)
 
 
+def is_any_secret(verdict: Verdict) -> bool:
+    """Tell whether any word of letters and digits is a secret under a name of that *verdict*."""
+    return verdict.gate <= keys.TEXT and verdict.kind in _ANY_WORD
+
+
+def is_mixed_word(text: str) -> bool:
+    """Tell whether *text* is one word of 8 to 64 ASCII letters and digits, both of them."""
+    if not 8 <= len(text) <= _MAX_CLEAN or not text.isascii():
+        return False
+    raw = text.encode()
+    return raw.isalnum() and not raw.isalpha() and not raw.isdigit()
+
+
 def is_plainly_secret(text: str, verdict: Verdict) -> bool:
     """Tell by its form alone that ``gates.is_secret`` would say so; ``False``: unknown.
 
     A shortcut for what most passwords and keys are, one word of letters and digits: a fifth of the
     time. A test holds both equal.
     """
-    if (
-        verdict.gate > keys.TEXT
-        or verdict.kind not in _ANY_WORD
-        or not 8 <= len(text) <= _MAX_CLEAN
-    ):
-        return False
-    if not text.isascii():
-        return False
-    raw = text.encode()
-    return raw.isalnum() and not raw.isalpha() and not raw.isdigit()
+    return is_any_secret(verdict) and is_mixed_word(text)

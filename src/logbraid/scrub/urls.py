@@ -10,7 +10,6 @@ from logbraid.scrub.hosts import find_links, find_logins
 from logbraid.scrub.spans import Span
 
 _AUTHORITY_END: Final = re.compile(r"[^\s\"'<>`,;|(){}\\]{1,2048}")
-_SCHEME_CHARS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+.-"
 _PORT_FIRST: Final = re.compile(r"\d{1,5}(?:[/?#]|\Z)")
 _NO_PORT: Final = re.compile(r":(?!\d{1,5}(?:\Z|[/?#]))")
 _GO_DSN: Final = re.compile(r"@(?:tcp|tcp6|unix|udp)\(")

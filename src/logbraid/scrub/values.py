@@ -7,6 +7,7 @@ characters, and a pattern is only tried at a head.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from logbraid.scrub.formats import FORMATS
@@ -14,15 +15,35 @@ from logbraid.scrub.spans import Span
 
 _LEFT: Final = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt])|(?<=%[0-9A-F][0-9A-F]))"
 _HEADS: Final = sorted({head for row in FORMATS for head in row.heads}, key=len, reverse=True)
-_HEAD: Final = re.compile(_LEFT + "(?:" + "|".join(map(re.escape, _HEADS)) + ")")
+
+
+def _any_of(heads: Iterable[str]) -> str:
+    """Return a pattern for the longest of *heads* that stands there, tried letter by letter.
+
+    One after the other they would cost 1 us at each place where none stands.
+    """
+    branches: dict[str, list[str]] = {}
+    for head in heads:
+        branches.setdefault(head[:1], []).append(head[1:])
+    whole = "" in branches
+    tried = [
+        re.escape(first) + _any_of(rests) for first, rests in sorted(branches.items()) if first
+    ]
+    if not tried:
+        return ""
+    together = tried[0] if len(tried) == 1 and not whole else f"(?:{'|'.join(tried)})"
+    return f"{together}?" if whole else together
+
+
+_HEAD: Final = re.compile(
+    f"(?=[{re.escape(''.join(sorted({head[0] for head in _HEADS})))}])" + _LEFT + _any_of(_HEADS)
+)
 STARTS: Final = frozenset(re.split(r"[^A-Za-z0-9]", head)[0][:3].encode() for head in _HEADS) | {
     b"1",
     *(b"%s%c" % (lead, digit) for lead in (b"SK", b"AC") for digit in b"0123456789abcdef"),
 }
 """Up to three letters and digits with which a format's head begins."""
 _SEPARATORS: Final = bytes(c if chr(c).isalnum() and c < 128 else 32 for c in range(256))
-_CUT_LEFT: Final = 4
-"""So many characters after a head suffice at the end of a text that was cut."""
 
 
 def _rows() -> dict[str, list[tuple[str, re.Pattern[str], bool]]]:
@@ -41,11 +62,9 @@ _CUT_HEADS: Final = {
     head: row.kind for row in FORMATS if row.cut for head in row.heads if len(head) >= 4
 }
 _CUT: Final = re.compile(
-    _LEFT
-    + "("
-    + "|".join(map(re.escape, sorted(_CUT_HEADS, key=len, reverse=True)))
-    + r")(?=[\w-]{0,40}[0-9A-Z])[\w.+/=-]{4,400}+\Z"
+    _LEFT + "(" + _any_of(_CUT_HEADS) + r")(?=[\w-]{0,40}[0-9A-Z])[\w.+/=-]{4,400}+\Z"
 )
+_LONGEST_CUT: Final = 400 + max(map(len, _CUT_HEADS))
 _JWT_HEAD: Final = re.compile(
     r"eyJ(?:hbGciOi|0eXAiOi|raWQiOi|jdHkiOi|lbmMiOi|4NXQi|qa3Ui|hcHAiOi)[A-Za-z0-9_-]{0,8192}+"
     r"(?:\.[A-Za-z0-9_-]{0,16384}+){0,4}\Z"
@@ -73,25 +92,32 @@ _BESIDE: Final = {
 }
 """What names an account, the secret that stands beside it, and its kind."""
 _SIGNED: Final = (
-    (b".", _DISCORD, "discord_token"),
-    (b"-us", _MAILCHIMP, "mailchimp_key"),
-    (b"Q~", _AZURE_SECRET, "azure_secret"),
+    (b".", 58, _DISCORD, "discord_token"),
+    (b"-us", 36, _MAILCHIMP, "mailchimp_key"),
+    (b"Q~", 37, _AZURE_SECRET, "azure_secret"),
 )
-"""Formats without a head: the sign that each holds, its pattern, its kind."""
+"""Formats without a head: their sign, their fewest characters, their pattern, their kind."""
+# As numbers: ``in`` with bytes raises and clears an exception inside
+_BACKSLASH: Final = ord("\\")
+_PERCENT: Final = ord("%")
 
 
 def find_in_run(text: str, raw: bytes, start: int, end: int, spans: list[Span]) -> None:
     """Add to *spans* the secrets in the run of token characters from *start* to *end*."""
     run = raw[start:end]
     pieces = run.translate(_SEPARATORS).split()
-    if not STARTS.isdisjoint([piece[:3] for piece in pieces]) or b"\\" in run or b"%" in run:
+    if (
+        not STARTS.isdisjoint([piece[:3] for piece in pieces])
+        or _BACKSLASH in run
+        or _PERCENT in run
+    ):
         _find_heads(text, start, end, spans)
     if end - start < 34:
         return
     if run.startswith(b"AC") and _ACCOUNT.match(text, start) is not None:
         _find_beside(text, start, start + 34, "twilio_account", spans)
-    for sign, pattern, kind in _SIGNED:
-        if sign in run:
+    for sign, shortest, pattern, kind in _SIGNED:
+        if end - start >= shortest and run.find(sign) >= 0:
             spans.extend(
                 Span(found.start(), found.end(), kind)
                 for found in pattern.finditer(text, start, end)
@@ -169,7 +195,7 @@ def find_cut(text: str, start: int, spans: list[Span]) -> None:
         if found is not None:
             spans.append(Span(at, len(text), "jwt"))
             return
-    found = _CUT.search(text, start)
+    found = _CUT.search(text, max(start, len(text) - _LONGEST_CUT))
     if found is not None:
         spans.append(Span(found.start(), len(text), _CUT_HEADS[found.group(1)]))
 

@@ -4,6 +4,9 @@ The queue holds bytes, so nothing of the application's is kept alive or pickled,
 in bytes. What it costs: ``kill -9`` and ``os._exit`` lose what is in it, which plain (``sync``)
 delivery does not.
 
+Putting a line takes no lock: a thread that holds one when the interpreter turns to another has
+all others queue up behind it, each for a turn of five milliseconds.
+
 Not here: where lines go (the sinks inside), and signals (``sigterm.py``).
 """
 
@@ -16,17 +19,18 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import repeat, starmap
 from queue import SimpleQueue
 from typing import Final, Literal
 
 from logbraid.health import Health, health
-from logbraid.process import renew_after_fork
+from logbraid.process import RenewedLock, renew_after_fork
 from logbraid.sinks.batch import Item, Outlet
 from logbraid.sinks.sigterm import SigtermDrain
 from logbraid.sinks.sink import Sink, SinkClosedError
 
 DRAIN_SECONDS: Final = 2.0
-_MAX_BATCH_BYTES: Final = 256 * 1024
+_HANDFUL: Final = 64
 _NAP_SECONDS: Final = 0.001
 _LONGEST_NAP_SECONDS: Final = 0.02
 
@@ -37,7 +41,8 @@ class BackgroundSink:
     When the queue is full, ``block`` waits for room for as long as it takes, as ``print`` does
     (and loses nothing); ``drop_oldest`` never waits: it drops whole lines, counts them as
     ``queue_full``, and *announce*, given their number, makes the line that tells of the gap.
-    The limit counts the bytes of lines; the objects around short ones about double it.
+    The limit counts the bytes of lines; the objects around short ones about double it. Where the
+    interpreter has no global lock, or is traced, each thread may exceed it by one line.
 
     The thread starts at the first line, in a forked child too, whose queue is empty. At exit the
     queue is drained for at most two seconds; after that lines are written by who logs them.
@@ -58,24 +63,27 @@ class BackgroundSink:
         self._outlets = tuple(Outlet(sink) for sink in sinks)
         self._has_foreign = any(outlet.is_foreign for outlet in self._outlets)
         self._limit = max(queue_bytes, 1)
-        self._batch_bytes = max(1, min(_MAX_BATCH_BYTES, queue_bytes // 4))
+        most = min((outlet.batch_bytes for outlet in self._outlets), default=1)
+        self._batch_bytes = max(1, min(most, queue_bytes // 4))
+        self._handful = max(1, min(_HANDFUL, self._batch_bytes // 1024))
         self._drops = policy == "drop_oldest"
         self._announce = announce
         self._health = health
         self._sigterm = SigtermDrain(self._drain_for_good)
         self._closed = False
         self._direct = False
+        self._lock = RenewedLock()
         self._make_empty()
         renew_after_fork(self._renew)
+        # Now, not with the thread: that may start while the handlers of exit are already running
+        atexit.register(self._finish)
 
     def _make_empty(self) -> None:
-        self._lock = threading.RLock()
         self._queue: deque[Item] = deque()
-        # All that follow only grow. Those of who logs change under the lock; the writer's own
-        # without it, since a signal handler may wait for the writer in a thread that holds it.
-        self._put = 0  # lines
+        # All that follow only grow
+        self._put = 0  # lines, by anyone, just before they are in the queue
         self._put_bytes = 0
-        self._dropped = 0
+        self._dropped = 0  # by who logs, under the lock
         self._dropped_bytes = 0
         self._written = 0  # by the writer, and so the next two
         self._written_bytes = 0
@@ -87,53 +95,64 @@ class BackgroundSink:
 
     def write(self, line: bytes, tenant: str | None, day: str) -> None:
         """Put *line* into the queue."""
+        item = (line, tenant, day)
         if self._has_foreign and self._is_writer():
-            self._write_own((line, tenant, day))
+            self._write_own(item)
             return
         size = len(line)
-        if not self._accepts and not self._start():
-            self._write_directly((line, tenant, day))
+        # The interpreter turns to other threads, signals and finalisers at calls and at jumps
+        # back only: there is none from this look to the append, so all of it happens at once.
+        if (
+            self._accepts
+            and self._put_bytes - self._dropped_bytes - self._written_bytes + size <= self._limit
+        ):
+            self._put_bytes += size
+            self._put += 1
+            self._queue.append(item)
+            if self._idle or not self._accepts:
+                self._see_to_it()
             return
-        with self._lock:
-            queued = self._put_bytes - self._dropped_bytes - self._written_bytes
-            if self._accepts and (queued + size <= self._limit or not queued):
-                self._append((line, tenant, day), size)
-                return
-        self._write_when_full((line, tenant, day), size)
+        self._write_when_full(item, size)
 
     def _append(self, item: Item, size: int) -> None:
-        """Put *item* into the queue, under the lock.
-
-        Counted last: a signal handler that waits for the writer must not wait for a line that its
-        own thread is about to put. Each statement stands alone, so one that logs finds sums right.
-        """
-        self._queue.append(item)
-        if self._idle and self._wake.empty():
-            self._wake.put(None)
+        """Put *item* into the queue as ``write`` does: first counted, so that a flush waits."""
         self._put_bytes += size
         self._put += 1
+        self._queue.append(item)
+        if self._idle or not self._accepts:
+            self._see_to_it()
+
+    def _see_to_it(self) -> None:
+        """Wake the writer; if the queue was closed meanwhile, stay until the line is out."""
+        self._wake_writer()
+        if not self._accepts and not self._start():
+            self._drain(DRAIN_SECONDS)
+
+    def _wake_writer(self) -> None:
+        if self._idle and self._wake.empty():
+            self._wake.put(None)
 
     def _write_when_full(self, item: Item, size: int) -> None:
+        """Put *item* when there is room, or make some; the first line of all comes here, too."""
         nap = _NAP_SECONDS
         while True:
             if not self._accepts and not self._start():
                 self._write_directly(item)
                 return
-            with self._lock:
-                if self._accepts and self._drops:
-                    self._drop_for(item, size)
-                    return
-                # The writer itself must not wait: it is the one that makes room
-                if self._accepts and (self._has_room(size) or self._is_writer()):
-                    self._append(item, size)
-                    return
+            # The writer itself must not wait: it is the one that makes room
+            if self._has_room(size) or (self._is_writer() and not self._drops):
+                self._append(item, size)
+                return
+            if self._drops:
+                self._drop_for(item, size)
+                return
             time.sleep(nap)  # signals are served meanwhile, and no lock is held that a fork needs
             nap = min(nap * 2, _LONGEST_NAP_SECONDS)
 
     def _drop_for(self, item: Item, size: int) -> None:
         """Drop the oldest lines until *item* fits; the item itself if what is left is under way."""
         dropped = 0
-        with self._lock:
+        with self._lock.lock:
             while not self._has_room(size):
                 dropped += 1
                 try:
@@ -166,11 +185,13 @@ class BackgroundSink:
 
     def _start(self) -> bool:
         """Have the thread run; False if from now on who logs writes."""
-        with self._lock:
+        self._lock.mend()
+        with self._lock.lock:
             if self._closed or self._direct:
                 return False
             if self._accepts:
                 return True
+            self._drain_with_multiprocessing()
             # Accepted before it runs: what a signal handler logs meanwhile must not start another
             self._accepts = True
             try:
@@ -178,12 +199,9 @@ class BackgroundSink:
             except RuntimeError:  # the interpreter is shutting down, or has no thread left
                 self._accepts = False
                 return False
-        self._drain_at_exit()
         return True
 
-    def _drain_at_exit(self) -> None:
-        atexit.unregister(self._finish)
-        atexit.register(self._finish)
+    def _drain_with_multiprocessing(self) -> None:
         children = sys.modules.get("multiprocessing.util")
         if children is not None:  # its forked children end without atexit
             children.Finalize(None, self._finish, exitpriority=100)
@@ -211,19 +229,24 @@ class BackgroundSink:
         try:
             gap = self._gap(items)
             for outlet in self._outlets:
-                outlet.deliver([*gap, *items])
+                outlet.deliver([*gap, *items] if gap else items)
         finally:
             self._written_bytes += size
             self._written += len(items)
         return True
 
     def _take(self) -> tuple[list[Item], int]:
+        """Take handfuls of lines, each in one call: who logs waits while Python runs here."""
+        queue, handful = self._queue, self._handful
         items: list[Item] = []
         size = 0
-        with suppress(IndexError):  # it is empty
-            while size < self._batch_bytes:
-                items.append(self._queue.popleft())
-                size += len(items[-1][0])
+        with suppress(IndexError):  # it is empty; what was taken is in *items*
+            while queue and size < self._batch_bytes:
+                before = len(items)
+                try:
+                    items.extend(starmap(queue.popleft, repeat((), handful)))
+                finally:
+                    size += sum([len(item[0]) for item in items[before:]])
         return items, size
 
     def _gap(self, items: Sequence[Item]) -> list[Item]:
@@ -273,7 +296,8 @@ class BackgroundSink:
         nap = 0.0002
         while self._written + self._dropped < target:
             if self._idle and not self._queue:
-                return True  # the sums are behind: we are in a signal handler in the middle of one
+                return True  # a thread stands between sum and queue: its call has not returned
+            self._wake_writer()  # who put the line may be the one that a signal handler stopped
             if self._is_writer() or time.monotonic() >= deadline:
                 return False
             time.sleep(nap)
@@ -294,7 +318,8 @@ class BackgroundSink:
         """Drain; from now on a line is written by who logs it, so what returned is out."""
         if self._left():
             self._start()
-        with self._lock:  # whoever puts looks at it under the lock: nothing comes after this
+        self._lock.mend()
+        with self._lock.lock:  # not in the middle of a start
             self._direct = True
             self._accepts = False
         return self._drain(timeout_seconds)

@@ -7,8 +7,10 @@ the system are given many; every line is still counted by itself.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
-from typing import Protocol, TypeAlias, runtime_checkable
+from itertools import repeat, starmap
+from typing import Final, Protocol, TypeAlias, runtime_checkable
 
 from logbraid import inside
 from logbraid.health import health
@@ -16,6 +18,8 @@ from logbraid.sinks.sink import Sink, lost, runs_foreign_code
 
 Item: TypeAlias = "tuple[bytes, str | None, str]"
 """A line, its tenant and its day, as ``Sink.write`` takes them."""
+
+_MAX_BATCH_BYTES: Final = 2 * 1024 * 1024
 
 
 @runtime_checkable
@@ -36,6 +40,7 @@ class Outlet:
         self.sink = sink
         self.is_foreign = runs_foreign_code(sink)
         self._many = sink if isinstance(sink, TakesMany) else None
+        self.batch_bytes: int = getattr(sink, "batch_bytes", _MAX_BATCH_BYTES)
 
     def deliver(self, items: Sequence[Item]) -> None:
         """Write *items*; a failure is counted and told as for a sink without a queue."""
@@ -43,8 +48,8 @@ class Outlet:
         if self._many is not None and len(items) > 1:
             rest = self._write_many(self._many, items)
             advance = health.figures(self.sink.name).written.advance
-            for _ in range(len(items) - len(rest)):
-                advance()
+            # each one is counted, and no Python runs that other threads would wait for
+            deque(starmap(advance, repeat((), len(items) - len(rest))), maxlen=0)
         for item in rest:
             self._deliver_one(item)
 

@@ -10,10 +10,10 @@ Not here: when a record's day is, and anything about audit logs, which are kept 
 
 from __future__ import annotations
 
+import _thread
 import os
 import re
 import stat
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -173,8 +173,9 @@ class Maintenance:
         if now < self._due or self._retention_days <= 0 or fcntl is None:
             return
         self._due = now + INTERVAL_SECONDS
+        # Not threading.Thread: its start() waits for the thread, inside of a log call
         with suppress(RuntimeError):  # the interpreter is shutting down, or has no thread left
-            threading.Thread(target=self.run, name="logbraid-maintenance", daemon=True).start()
+            _thread.start_new_thread(self.run, ())
 
     def run(self) -> int:
         """Delete what is due now, unless another process does it or did within the hour.

@@ -16,21 +16,23 @@ import json
 import os
 import stat
 import sys
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, TextIO
 
 from logbraid.health import Health, health
-from logbraid.process import renew_after_fork
+from logbraid.process import RenewedLock, renew_after_fork
 from logbraid.sinks.batch import Item
 from logbraid.sinks.descriptor import Descriptor, is_torn
 from logbraid.sinks.pipe_lock import PipeLock, is_fifo
 from logbraid.sinks.sink import SinkClosedError, reason_of
 
 _write = os.write
+_is_finalizing = sys.is_finalizing
 _GONE: Final = {errno.EPIPE: "broken_pipe", errno.ECONNRESET: "broken_pipe", errno.EBADF: "closed"}
 _MAX_NESTED: Final = 1000
+_PIPE_BATCH_BYTES: Final = 256 * 1024
+"""The most at once from a queue: its reader may be slow, and others on the pipe wait so long."""
 
 
 class StdoutSink:
@@ -57,11 +59,13 @@ class StdoutSink:
         self._health = health
         self._off: str | None = None
         self._stream = stream
-        self._guard = threading.RLock()
+        self._guard = RenewedLock()
         self._busy = False
         self._nested: deque[bytes] = deque()
         fd = _descriptor_of(stream)
         self._descriptor = Descriptor(-1 if fd is None else fd)
+        if fd is not None and is_fifo(fd):
+            self.batch_bytes = _PIPE_BATCH_BYTES
         self.runs_foreign_code = fd is None and stream is not None  # its write() may itself log
         self._pipe_lock = PipeLock(fd) if fd is not None and lock and is_fifo(fd) else None
         self.write = self._choose()
@@ -111,14 +115,25 @@ class StdoutSink:
 
     def _write_guarded(self, line: bytes, tenant: str | None, day: str) -> None:  # noqa: ARG002 - Sink's
         """Write under a lock of the process; a line that interrupts another one waits for it."""
-        with self._guard:
+        if _is_finalizing() and self._guard.mend():
+            self._renew()
+        with self._guard.lock:
             if self._busy:
                 self._keep_for_later(line)
                 return
             try:
-                self._write_alone(line)
+                self._busy = True
+                if self._pipe_lock is None or self._off:
+                    self._write_out(line)
+                elif not self._pipe_lock.write(self._descriptor, line):
+                    self._health.unlocked.advance()
+            except OSError as error:
+                self._look_at(error)
+                raise
             finally:
-                self._write_waiting()
+                self._busy = False
+                if self._nested:
+                    self._write_waiting()
 
     def _write_alone(self, line: bytes) -> None:
         try:
@@ -135,7 +150,7 @@ class StdoutSink:
         if self._off or self._descriptor.fd < 0:
             return items
         lines = [item[0] for item in items]
-        with self._guard:
+        with self._guard.lock:
             if self._busy:
                 return items
             try:
@@ -190,16 +205,8 @@ class StdoutSink:
             self._call_stream(line)
         elif self._pipe_lock is None:
             self._descriptor.write(line)
-        else:
-            self._write_locked(self._pipe_lock, line)
-
-    def _write_locked(self, lock: PipeLock, line: bytes) -> None:
-        try:
-            if not lock.take(len(line) + self._descriptor.torn):
-                self._health.unlocked.advance()
-            self._descriptor.write(line)
-        finally:
-            lock.release()
+        elif not self._pipe_lock.write(self._descriptor, line):
+            self._health.unlocked.advance()
 
     def _call_stream(self, line: bytes) -> None:
         stream = self._stream
@@ -241,7 +248,6 @@ class StdoutSink:
             self._pipe_lock.renew()
 
     def _renew(self) -> None:
-        self._guard = threading.RLock()
         self._busy = False
         self._nested = deque()
         if self._pipe_lock is not None:

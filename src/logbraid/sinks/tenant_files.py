@@ -13,13 +13,13 @@ import errno
 import os
 import threading
 import time
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import ClassVar, Final
 
 from logbraid.health import Health, health
-from logbraid.process import renew_after_fork
+from logbraid.process import RenewedLock, renew_after_fork
 from logbraid.sinks.batch import Item
 from logbraid.sinks.day_file import DayFile
 from logbraid.sinks.opening import HardLinkedError, directory_mode, make_directories, open_file
@@ -75,7 +75,7 @@ class TenantFilesSink:
         )
         self._open: OrderedDict[tuple[str | None, str], DayFile] = OrderedDict()
         self._directories: dict[str, set[str]] = {}
-        self._lock = threading.RLock()
+        self._lock = RenewedLock()
         self._busy = False
         self._stale = False
         self._closed = False
@@ -84,7 +84,9 @@ class TenantFilesSink:
     def write(self, line: bytes, tenant: str | None, day: str) -> None:
         """Append *line* to the file of *tenant* and *day*."""
         key = (tenant, day)
-        with self._lock:
+        if self._lock.mend():
+            self._renew()
+        with self._lock.lock:
             if self._busy:
                 self._write_apart(line, tenant, day)
                 return
@@ -110,11 +112,11 @@ class TenantFilesSink:
 
     def write_many(self, items: Sequence[Item]) -> Sequence[Item]:
         """Append *items*, each file's in one write; return those that failed."""
-        groups: dict[tuple[str | None, str], list[Item]] = {}
+        groups: defaultdict[tuple[str | None, str], list[Item]] = defaultdict(list)
         for item in items:
-            groups.setdefault((item[1] or None, item[2]), []).append(item)
+            groups[item[1] or None, item[2]].append(item)
         failed: list[Item] = []
-        with self._lock:
+        with self._lock.lock:
             if self._busy:
                 return items
             try:
@@ -247,7 +249,7 @@ class TenantFilesSink:
 
     def reopen(self) -> None:
         """Close all files; the next line of each tenant opens its file anew."""
-        with self._lock:
+        with self._lock.lock:
             self._stale = True
             if not self._busy:  # else a signal handler asks in the middle of a line: after it
                 self._close_files()
@@ -263,7 +265,6 @@ class TenantFilesSink:
         self._stale = False
 
     def _renew(self) -> None:
-        self._lock = threading.RLock()
         self._busy = False
         self._maintenance.renew()
 
