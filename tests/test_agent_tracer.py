@@ -25,8 +25,7 @@ import logbraid
 from logbraid.agent import ActionTracer, TraceEntry, current_entry, fingerprint, shape_of
 from logbraid.context import TracingContext
 from logbraid.context import bound as variable
-from logbraid.fastpath import in_span
-from logbraid.pipeline import ready
+from logbraid.pipeline import in_span, ready
 from logbraid.testing import assert_no_secret, capture_logs
 
 SECRET = "sk-proj-Zk3vQ9xR7tB2mN8cL5wY1aD4"

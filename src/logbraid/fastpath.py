@@ -316,26 +316,29 @@ class FastPath:
             return INT_MIN <= value <= INT_MAX
         return type(value) is bool
 
+    def in_span(self, context: TracingContext, trace_id: str, span_id: str) -> TracingContext:
+        """Return *context*, which is the current one, inside a span, ready for its first line.
 
-def in_span(context: TracingContext, trace_id: str, span_id: str) -> TracingContext:
-    """Return *context* inside a span, with the JSON that was made of it, where that is the same.
-
-    The two are the last ids of a line: where nothing but ids is bound, they stand behind what is
-    there.
-    """
-    inside = context.with_span(trace_id, span_id)
-    image = context.made
-    if image is None or image.names or not image.is_ordinary:
+        The two are the last ids of a line: where nothing but ids is bound, they stand behind what
+        is there, and the JSON of the context need not be made anew for every span.
+        """
+        inside = context.with_span(trace_id, span_id)
+        if not self._idle():
+            return inside
+        image = context.made
+        if image is None or image.maker is not self:
+            image = self._image(context)
+        if image.names or not image.is_ordinary:
+            return inside
+        json = image.json
+        if not image.is_traced:
+            json += b',"trace_id":"%b","span_id":"%b"' % (trace_id.encode(), span_id.encode())
+        elif context.get("trace_id") == trace_id:
+            old = context.get("span_id")
+            if old is not None:
+                json = json.removesuffix(b',"span_id":"%b"' % old.encode())
+            json += b',"span_id":"%b"' % span_id.encode()
+        else:
+            return inside
+        inside.made = _Image(self, json, image.names, image.tenant, True, True)
         return inside
-    json = image.json
-    known, old = context.get("trace_id"), context.get("span_id")
-    if not image.is_traced:
-        json += b',"trace_id":"%b","span_id":"%b"' % (trace_id.encode(), span_id.encode())
-    elif known == trace_id:
-        if old is not None:
-            json = json.removesuffix(b',"span_id":"%b"' % old.encode())
-        json += b',"span_id":"%b"' % span_id.encode()
-    else:
-        return inside
-    inside.made = _Image(image.maker, json, image.names, image.tenant, True, True)
-    return inside

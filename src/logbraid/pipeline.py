@@ -32,7 +32,7 @@ from structlog.exceptions import DropEvent
 
 from logbraid import inside
 from logbraid.clock import Stamper, day_of
-from logbraid.context import bound, left_on
+from logbraid.context import TracingContext, bound, left_on
 from logbraid.debug_buffer import buffer, run_of
 from logbraid.encode import encode_line
 from logbraid.failure import failure_fields
@@ -408,6 +408,13 @@ def activate(pipeline: Pipeline | None) -> None:
 def ready() -> Pipeline:
     """Return the active pipeline, or the one that stands in for it."""
     return active.ready() if isinstance(active, Unconfigured) else active
+
+
+def in_span(context: TracingContext, trace_id: str, span_id: str) -> TracingContext:
+    """Return *context*, which is the current one, with the ids of a span: for wings."""
+    if isinstance(active, Pipeline):
+        return active.fastpath.in_span(context, trace_id, span_id)
+    return context.with_span(trace_id, span_id)
 
 
 def emit(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from time import perf_counter_ns
 from types import TracebackType
@@ -12,7 +13,7 @@ from logbraid.agent.open_spans import open_span
 from logbraid.agent.spans import Frame, current, innermost
 from logbraid.context import TracingContext, bound
 from logbraid.drive import wrap
-from logbraid.fastpath import in_span
+from logbraid.pipeline import in_span
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -44,7 +45,8 @@ class Action:
         self._open: list[_Open] = []
 
     def __enter__(self) -> TraceEntry:
-        entry = self._recorder.begin({**self._told, "metadata": dict(self._told["metadata"])})
+        told = self._told
+        entry = self._recorder.begin({**told, "metadata": {**told["metadata"]}})
         self._open.append(_Open(entry))
         return entry
 
@@ -79,6 +81,9 @@ class Action:
         return wrap(function, lambda: Action(self._recorder, told))
 
 
+_TRACE = "opentelemetry.trace"
+
+
 class _Open(Frame):
     """An action that began: what has to be undone when it ends.
 
@@ -90,7 +95,7 @@ class _Open(Frame):
 
     def __init__(self, entry: TraceEntry) -> None:
         super().__init__(entry)
-        self._span = open_span(entry)
+        self._span = open_span(entry) if _TRACE in sys.modules else None
         self.before = self.inside = bound.get()
         if self._span is None:  # else every line asks OpenTelemetry for the innermost span
             self.inside = in_span(self.before, entry.trace_id, entry.span_id)
@@ -104,7 +109,6 @@ class _Open(Frame):
         entry.duration_ms = round((perf_counter_ns() - self._start) / 1e6, 3)
         if error is not None:
             entry.fail(error)
-        entry.settle()
         return entry
 
     def leave(self) -> None:

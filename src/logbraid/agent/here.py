@@ -9,7 +9,7 @@ from logbraid.context import bound
 from logbraid.ids import id_text
 from logbraid.record import ID_NAMES
 
-_OF_CONTEXT: Final = (*ID_NAMES, "trace_id")
+_OF_CONTEXT: Final = frozenset((*ID_NAMES, "trace_id"))
 
 
 def ids_here() -> dict[str, str]:
@@ -20,7 +20,7 @@ def ids_here() -> dict[str, str]:
         ids.pop("span_id", None)
         return ids
     fields = bound.get().fields
-    ids = {name: fields[name] for name in _OF_CONTEXT if name in fields}
+    ids = {name: value for name, value in fields.items() if name in _OF_CONTEXT}
     ground = active.ground_ids
     if ground:
         ids = {**ground, **ids}

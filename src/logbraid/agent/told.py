@@ -9,30 +9,15 @@ from logbraid.agent.outcome import CANCELLED, OK
 from logbraid.integrations.structlog import get_logger
 
 LOGGER: Final = "logbraid.agent"
-_TEXTS: Final = (
-    "operation",
-    "connector",
-    "asset_id",
-    "conversation_id",
-    "model",
-    "input_summary",
-    "output_summary",
-    "error",
-    "parent_span_id",
-    "fingerprint",
+_TOLD: Final = dict.fromkeys(
+    """
+    operation connector asset_id conversation_id model input_summary output_summary error
+    parent_span_id fingerprint metadata prompt_tokens completion_tokens total_tokens
+    cached_tokens reasoning_tokens bytes_in bytes_out upstream_ms usd_cost status_code
+    """.split()
 )
-_NUMBERS: Final = (
-    "prompt_tokens",
-    "completion_tokens",
-    "total_tokens",
-    "cached_tokens",
-    "reasoning_tokens",
-    "bytes_in",
-    "bytes_out",
-    "upstream_ms",
-    "usd_cost",
-    "status_code",
-)
+"""What a line says of an entry beside its status; the ids are the context's."""
+
 _log: Final = get_logger(LOGGER)
 
 
@@ -47,16 +32,9 @@ def tell(entry: TraceEntry) -> None:
 
 def _fields(entry: TraceEntry) -> dict[str, Any]:
     fields: dict[str, Any] = {"status": entry.status, "duration_ms": entry.duration_ms}
-    for name in _TEXTS:
-        value = getattr(entry, name)
-        if value:
-            fields[name] = value
-    for name in _NUMBERS:
-        value = getattr(entry, name)
-        if value:
+    for name, value in vars(entry).items():  # what was never set is not there
+        if value and name in _TOLD:
             fields[name] = value
     if entry.error_type:
         fields["error_class"] = entry.error_type
-    if entry.metadata:
-        fields["metadata"] = entry.metadata
     return fields
