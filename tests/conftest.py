@@ -12,6 +12,7 @@ import structlog
 from hypothesis import settings
 
 from logbraid import assembly
+from logbraid.agent import spans, tally
 from logbraid.context import EMPTY, bound
 from logbraid.integrations.stdlib_takeover import known_loggers
 
@@ -37,6 +38,8 @@ def _leave_as_found() -> Iterator[None]:
     if assembly._current is not None:
         assembly._current.close()
     bound.set(EMPTY)
+    spans.current.set(None)
+    tally.current_tally.set(None)
     structlog.contextvars.clear_contextvars()
     structlog.reset_defaults()
     for logger in known_loggers():

@@ -251,6 +251,27 @@ def check_registry(done: Run) -> None:
     assert "tenant_id" not in last
 
 
+def check_agent_loop(done: Run) -> None:
+    runs = {record["run_id"]: record for record in done.records if record["event"] == "agent_run"}
+    assert len(runs) == 4
+    assert {record["tenant_id"] for record in runs.values()} == {"acme", "globex"}
+    for run_id, summary in runs.items():
+        lines = [record for record in done.records if record.get("run_id") == run_id]
+        calls = [line for line in lines if line["event"] == "llm_call"]
+        assert len(calls) == summary["llm_calls"]
+        assert sum(line["total_tokens"] for line in calls) == summary["tokens"]
+        assert len({line["trace_id"] for line in lines}) == 1
+        actions = sum(line["logger"] == "logbraid.agent" for line in lines)
+        assert f"run {run_id} of {summary['tenant_id']}: {actions} spans" in done.stderr
+    failed = [one for one in done.records if one["event"] == "tool_call" and one["status"] != "ok"]
+    assert [one["operation"] for one in failed] == ["refund"]
+    confirms = [one["metadata"]["outcome"] for one in done.records if one["event"] == "confirm"]
+    assert sorted(confirms) == ["allow", "allow", "timeout"]
+    assert done.stderr.count("turn_begin") == 4
+    assert 'agent_tool_calls_total{status="error",tool="refund"} 1.0' in done.stderr
+    assert "agent_max_iterations_total 1.0" in done.stderr
+
+
 CHECKS: Final[dict[str, Callable[[Run], None]]] = {
     "with_structlog": check_structlog,
     "with_logging": check_logging,
@@ -261,6 +282,7 @@ CHECKS: Final[dict[str, Callable[[Run], None]]] = {
     "threaded_worker": check_worker,
     "mcp_stdio": check_mcp,
     "registry": check_registry,
+    "agent_loop": check_agent_loop,
 }
 
 

@@ -29,7 +29,9 @@ MODULES = {
     logbraid.processors: "merge_tracing_context scrub_secrets truncate_summaries render_json_line",
     logbraid.handlers: "StdoutHandler TenantFileHandler",
     logbraid.integrations.json_logger: "TracingJsonFormatter",
-    logbraid.propagation: "in_context ContextExecutor child_env",
+    logbraid.propagation: (
+        "in_context ContextExecutor child_env traced_run traced_run_async inject_headers httpx_hook"
+    ),
     logbraid.testing: "capture_logs captured_logs assert_no_secret CapturedLogs",
 }
 

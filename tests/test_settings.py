@@ -33,7 +33,7 @@ NAMES = [row.name for row in TABLE]
 DESIGNED = (
     "level levels level_file output format log_dir retention_days file_mode instance max_open_files"
     " max_tenants tenant service env version fields callsite max_summary_chars max_exception_chars"
-    " max_line_bytes delivery queue_bytes queue_policy stdout_lock scrub processors"
+    " max_line_bytes delivery queue_bytes queue_policy stdout_lock debug_buffer scrub processors"
     " context_providers sinks clock sdk_debug"
 ).split()
 CANARY = "hunter2-canary-zQ9x"

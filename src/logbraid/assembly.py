@@ -17,6 +17,7 @@ from typing import Final, TextIO
 
 from logbraid import pipeline
 from logbraid.clock import Stamper
+from logbraid.debug_buffer import buffer
 from logbraid.encode import encode_line
 from logbraid.errors import ConfigError
 from logbraid.health import health
@@ -56,7 +57,8 @@ class Assembly:
         """Let records through; *takeover* is the one of the configuration before, if there was."""
         settings = self.resolved.settings
         self._unlisten = levels.listen(self.switches.apply)
-        levels.configure(settings.level, settings.levels)
+        buffer.configure(settings.debug_buffer)
+        levels.configure(settings.level, settings.levels, is_buffering=bool(settings.debug_buffer))
         pipeline.activate(self.pipeline)
         self.takeover = Takeover() if takeover is None else takeover
         self.takeover.check()
@@ -100,6 +102,7 @@ class Assembly:
         restore_access_loggers()
         pipeline.activate(None)
         levels.configure(_UNCONFIGURED_LEVEL, {})
+        buffer.configure(0)
         self.pipeline.close()
 
 
@@ -162,7 +165,7 @@ def capture(changes: SettingsChanges) -> Iterator[None]:
         with _lock.lock:
             if before is not None:
                 _resume(before)
-                levels.configure(root, named)
+                levels.configure(root, named, is_buffering=bool(buffer.max_lines))
                 health.count_on(counted)
             elif _current is not None:
                 _current.close()
@@ -202,7 +205,8 @@ def sinks_of(settings: Settings) -> list[Sink]:
     """
     streams: dict[str, TextIO | None] = {"stdout": sys.stdout, "stderr": sys.stderr}
     made: list[Sink] = []
-    for output in settings.output:
+    outputs = [output for output in settings.output if output != "otlp"]
+    for output in outputs:
         if output == "files":
             made.append(_files(settings))
         elif _for_people(settings, streams[output]):
@@ -210,7 +214,7 @@ def sinks_of(settings: Settings) -> list[Sink]:
         else:
             made.append(StdoutSink(streams[output], name=output, lock=settings.stdout_lock))
     names = {sink.name for sink in made}
-    if settings.delivery == "queue":
+    if settings.delivery == "queue" and made:
         made = [
             BackgroundSink(
                 made,
@@ -219,6 +223,8 @@ def sinks_of(settings: Settings) -> list[Sink]:
                 announce=lambda dropped: _announcement(settings, dropped),
             )
         ]
+    if "otlp" in settings.output:
+        made.append(_otlp(settings))
     return [*made, *_functions(settings, {*names, *(sink.name for sink in made)})]
 
 
@@ -232,6 +238,15 @@ def _functions(settings: Settings, taken: set[str]) -> list[Sink]:
         taken.add(sink.name)
         made.append(sink)
     return made
+
+
+def _otlp(settings: Settings) -> Sink:
+    try:
+        from logbraid.sinks.otlp import OtlpSink  # noqa: PLC0415 - an extra, needed here alone
+    except ImportError as error:
+        problem = "output is 'otlp', which needs an extra: pip install 'logbraid[otel]'"
+        raise ConfigError([problem]) from error
+    return OtlpSink(settings, queue_bytes=settings.queue_bytes)
 
 
 def _announcement(settings: Settings, dropped: int) -> bytes:

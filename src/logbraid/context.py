@@ -21,6 +21,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 _KEEP: Final[Any] = object()
 _LEFT: Final = "__logbraid_context__"
 _IDS: Final = frozenset(CONTEXT_ORDER)
+_FIVE: Final = frozenset(ID_NAMES)
 _RANK: Final = {name: rank for rank, name in enumerate(CONTEXT_ORDER)}
 
 
@@ -118,6 +119,21 @@ class TracingContext(Mapping[str, Any]):
         new.made = None
         return new
 
+    def with_span(self, trace_id: str, span_id: str) -> TracingContext:
+        """Return a context inside a span. The two are hex digits: what is theirs is not checked."""
+        fields = self._fields
+        new = TracingContext.__new__(type(self))
+        span = {"trace_id": trace_id, "span_id": span_id}
+        if _ends_with_ids(fields) or ("trace_id" in fields and "span_id" in fields):
+            new._fields = {**fields, **span}  # their places are at the end, or taken already
+        else:
+            head: dict[str, Any] = {name: fields[name] for name in ID_NAMES if name in fields}
+            new._fields = {**head, **span, **fields, **span}
+        new.slot = self.slot
+        new.block = self.block
+        new.made = None
+        return new
+
     @property
     def fields(self) -> dict[str, Any]:
         """The mapping itself, not a copy: for reading only."""
@@ -145,6 +161,11 @@ class TracingContext(Mapping[str, Any]):
         text = ", ".join(f"{name}={value!r}" for name, value in ids.items())
         more = f", and {others} more" if others else ""
         return f"TracingContext({text}{more})"
+
+
+def _ends_with_ids(fields: dict[str, Any]) -> bool:
+    """Tell whether nothing but ids is bound, and no span."""
+    return not fields or next(reversed(fields)) in _FIVE
 
 
 def _merged(old: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

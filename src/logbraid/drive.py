@@ -2,7 +2,7 @@
 
 Functions and coroutines run inside the block. Generators cannot: between two of their steps the
 caller's code runs, and the last step may come from another task. So each runs in a copy of the
-context of its own, in which the block is entered once and never left.
+context of its own, in which the block is entered once and left at its end.
 """
 
 from __future__ import annotations
@@ -50,10 +50,21 @@ def _coroutine(
     return call
 
 
-def _entered(block: Callable[[], AbstractContextManager[Any]]) -> Context:
-    context = copy_context()
-    context.run(block().__enter__)
-    return context
+class _Room:
+    """A copy of the context with a block entered in it."""
+
+    __slots__ = ("_block", "context")
+
+    def __init__(self, block: AbstractContextManager[Any]) -> None:
+        self.context = copy_context()
+        self._block = block
+        self.context.run(block.__enter__)
+
+    def leave(self, error: BaseException | None = None) -> None:
+        """Leave the block, because of *error* if there is one."""
+        kind = None if error is None else type(error)
+        traceback = None if error is None else error.__traceback__
+        self.context.run(self._block.__exit__, kind, error, traceback)
 
 
 def _generator(
@@ -61,9 +72,15 @@ def _generator(
     block: Callable[[], AbstractContextManager[Any]],
 ) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        context = _entered(block)
-        inner = context.run(function, *args, **kwargs)
-        return (yield from _steps(context, inner))
+        room = _Room(block())
+        try:
+            inner = room.context.run(function, *args, **kwargs)
+            result = yield from _steps(room.context, inner)
+        except BaseException as error:
+            room.leave(error)
+            raise
+        room.leave()
+        return result
 
     return call
 
@@ -73,23 +90,29 @@ def _async_generator(
     block: Callable[[], AbstractContextManager[Any]],
 ) -> Callable[..., Any]:
     async def call(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        context = _entered(block)
-        inner = context.run(function, *args, **kwargs)
-        step: Awaitable[Any] = inner.asend(None)
+        room = _Room(block())
+        context = room.context
         try:
-            while True:
-                try:
-                    item = await _Driven(context, step)
-                except StopAsyncIteration:
-                    return
-                try:
-                    step = inner.asend((yield item))
-                except GeneratorExit:
-                    raise
-                except BaseException as error:  # noqa: BLE001 - whatever is thrown in goes in
-                    step = inner.athrow(error)
-        finally:
-            await _Driven(context, inner.aclose())
+            inner = context.run(function, *args, **kwargs)
+            step: Awaitable[Any] = inner.asend(None)
+            try:
+                while True:
+                    try:
+                        item = await _Driven(context, step)
+                    except StopAsyncIteration:
+                        break
+                    try:
+                        step = inner.asend((yield item))
+                    except GeneratorExit:
+                        raise
+                    except BaseException as error:  # noqa: BLE001 - whatever is thrown in goes in
+                        step = inner.athrow(error)
+            finally:
+                await _Driven(context, inner.aclose())
+        except BaseException as error:
+            room.leave(error)
+            raise
+        room.leave()
 
     return call
 

@@ -21,10 +21,12 @@ from logbraid.clock import NANOSECONDS, THREE
 from logbraid.context import TracingContext, bound
 from logbraid.encode import finish
 from logbraid.health import health
+from logbraid.level import levels
 from logbraid.plain.quick import INT_MAX, INT_MIN, GiveUpError
 from logbraid.plain.texts import LOOK_AHEAD, MAX_KEY_CHARS, clean
-from logbraid.record import CONTEXT_ORDER, ENVELOPE, FAILURE, LEVEL_WORDS, level_word
+from logbraid.record import CONTEXT_ORDER, ENVELOPE, ERROR, FAILURE, LEVEL_WORDS, Record, level_word
 from logbraid.truncate import cut
+from logbraid.userland import ask
 
 if TYPE_CHECKING:
     from logbraid.pipeline import Pipeline
@@ -52,6 +54,7 @@ class _Image:
     names: frozenset[str]
     tenant: str | None
     is_ordinary: bool
+    is_traced: bool
 
 
 class FastPath:
@@ -65,6 +68,9 @@ class FastPath:
         self._second = (-1, b"", "")
         is_open = not (settings.processors or settings.callsite)
         self._idle: Callable[[], bool] = pipeline.layers_are_idle if is_open else bool
+        self._inherits_run = pipeline.keeps_debug and any(
+            "run_id" in ask(layer) for layer in pipeline.layers
+        )
         self._scrubber = pipeline.scrubber
         self._clean_texts = pipeline.scrubber.clean_texts
         self._looks_clean = pipeline.scrubber.looks_clean
@@ -127,6 +133,32 @@ class FastPath:
             if not self._change(fields, special, notes, counts):
                 return None
         return self._joined(told, image, fields, notes, counts)
+
+    def kept(self, record: Record) -> tuple[bytes, str | None, str] | None:
+        """Return the line of a record that is kept until an error; ``None``: take the long way."""
+        if (
+            record.level not in LEVEL_WORDS
+            or record.admitted
+            or record.level >= levels.gate(record.logger).own
+            or levels.windows
+            or record.error is not None
+            or record.stack
+            or record.format_error
+            or record.context is not None
+            or record.time_ns is not None
+            or not self._knows_run(bound.get())
+        ):
+            return None
+        fields = {**record.bound, **record.fields}
+        line = self.line(record.level, record.logger, record.event, fields)
+        if line is None:
+            return None
+        text = line[0][:-2] + b',"buffered":true}\n'
+        return (text, *line[1:]) if len(text) <= self._max_bytes else None
+
+    def _knows_run(self, context: TracingContext) -> bool:
+        """Tell whether *context* alone says which run it is; layers that change are not idle."""
+        return "run_id" in context or ("request_id" in context and not self._inherits_run)
 
     def _joined(
         self,
@@ -246,6 +278,8 @@ class FastPath:
         name = self._pipeline.name(logger, {})
         if name != (logger or "root") or level not in LEVEL_WORDS:
             return b""
+        if level >= ERROR and self._pipeline.keeps_debug:
+            return b""  # what was kept for it is written first
         if len(self._heads) >= _MAX_CACHED:
             self._heads.clear()
         word = level_word(level).encode()
@@ -270,7 +304,8 @@ class FastPath:
                 json = b"," + orjson.dumps(told)[1:-1] if told else b""
             except orjson.JSONEncodeError:
                 is_ordinary = False
-        image = _Image(self, json, frozenset(others), ids.get("tenant_id"), is_ordinary)
+        is_traced = "trace_id" in ids or "span_id" in ids
+        image = _Image(self, json, frozenset(others), ids.get("tenant_id"), is_ordinary, is_traced)
         context.made = image
         return image
 
@@ -280,3 +315,30 @@ class FastPath:
         if type(value) is int:
             return INT_MIN <= value <= INT_MAX
         return type(value) is bool
+
+    def in_span(self, context: TracingContext, trace_id: str, span_id: str) -> TracingContext:
+        """Return *context*, which is the current one, inside a span, ready for its first line.
+
+        The two are the last ids of a line: where nothing but ids is bound, they stand behind what
+        is there, and the JSON of the context need not be made anew for every span.
+        """
+        inside = context.with_span(trace_id, span_id)
+        if not self._idle():
+            return inside
+        image = context.made
+        if image is None or image.maker is not self:
+            image = self._image(context)
+        if image.names or not image.is_ordinary:
+            return inside
+        json = image.json
+        if not image.is_traced:
+            json += b',"trace_id":"%b","span_id":"%b"' % (trace_id.encode(), span_id.encode())
+        elif context.get("trace_id") == trace_id:
+            old = context.get("span_id")
+            if old is not None:
+                json = json.removesuffix(b',"span_id":"%b"' % old.encode())
+            json += b',"span_id":"%b"' % span_id.encode()
+        else:
+            return inside
+        inside.made = _Image(self, json, image.names, image.tenant, True, True)
+        return inside

@@ -24,7 +24,8 @@ class Gate:
     """The level of one logger name.
 
     ``level`` is what a call compares itself with. ``own`` is the level that was asked for: lower
-    records get in only while a debug window is open, and are looked at again at the door.
+    records get in only while a debug window is open or debug lines are kept until an error, and
+    are looked at again at the door.
     """
 
     __slots__ = ("__weakref__", "level", "name", "own")
@@ -82,6 +83,7 @@ class Levels:
         self.root = WARNING  # until something is configured
         self.named: dict[str, int] = {}
         self.windows: tuple[DebugWindow, ...] = ()
+        self.is_buffering = False  # debug lines are kept until an error: see debug_buffer.py
         renew_after_fork(self._renew)
 
     def _renew(self) -> None:
@@ -96,7 +98,7 @@ class Levels:
             found = self._gates.get(name)
             if found is None:
                 own = self.effective(name)
-                found = Gate(name, own, min(own, DEBUG) if self.windows else own)
+                found = Gate(name, own, min(own, DEBUG) if self.is_open else own)
                 self._gates[name] = found
             return found
 
@@ -115,16 +117,22 @@ class Levels:
     def lowest(self) -> int:
         """Return the lowest level at which any record may be wanted."""
         wanted = [self.root, *self.named.values()]
-        if self.windows:
+        if self.is_open:
             wanted.append(DEBUG)
         return min(wanted)
 
-    def configure(self, root: int, named: Mapping[str, int]) -> None:
+    @property
+    def is_open(self) -> bool:
+        """Whether gates stand at debug, and the door decides what becomes of lower records."""
+        return self.is_buffering or bool(self.windows)
+
+    def configure(self, root: int, named: Mapping[str, int], *, is_buffering: bool = False) -> None:
         """Replace all levels and end every debug window."""
         with self._lock:
             self.root = root
             self.named = dict(named)
             self.windows = ()
+            self.is_buffering = is_buffering
             self._apply()
 
     def set(self, level: int | None, logger: str | None = None) -> None:
@@ -167,6 +175,11 @@ class Levels:
                 return True
         return False
 
+    def look_again(self) -> None:
+        """Apply the levels anew: something that they depend on has changed."""
+        with self._lock:
+            self._apply()
+
     def listen(self, listener: Callable[[], object]) -> Callable[[], None]:
         """Call *listener* after every change; return what undoes this."""
         self._listeners.append(listener)
@@ -178,9 +191,10 @@ class Levels:
         return undo
 
     def _apply(self) -> None:
+        is_open = self.is_open
         for name, gate in list(self._gates.items()):
             gate.own = self.effective(name)
-            gate.level = min(gate.own, DEBUG) if self.windows else gate.own
+            gate.level = min(gate.own, DEBUG) if is_open else gate.own
         for listener in list(self._listeners):
             listener()
 

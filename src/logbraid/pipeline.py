@@ -23,14 +23,17 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import Context
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, TextIO
 
 from structlog.exceptions import DropEvent
 
 from logbraid import inside
 from logbraid.clock import Stamper, day_of
-from logbraid.context import bound, left_on
+from logbraid.context import TracingContext, bound, left_on
+from logbraid.debug_buffer import buffer, run_of
 from logbraid.encode import encode_line
 from logbraid.failure import failure_fields
 from logbraid.fastpath import FastPath
@@ -41,7 +44,7 @@ from logbraid.merge import excess, fenced, merge
 from logbraid.plain.normalise import LOOK_AHEAD, Normaliser
 from logbraid.plain.texts import LEFT_OUT
 from logbraid.process import renew_after_fork
-from logbraid.record import NOTES, Plain, Record, level_word
+from logbraid.record import DEBUG, ERROR, NOTES, Plain, Record, level_word
 from logbraid.settings import Settings
 from logbraid.sinks.fan_out import fan_out, noting
 from logbraid.sinks.sink import Sink
@@ -62,6 +65,8 @@ class Line:
     text: bytes
     tenant: str | None
     day: str
+    run: str | None = None  # what names its run, where debug lines are kept until an error
+    is_kept: bool = False  # below the level: it waits for an error in its run
 
 
 class Pipeline:
@@ -84,6 +89,7 @@ class Pipeline:
         self.scrubber = Scrubber(settings.scrub, window=settings.max_summary_chars + LOOK_AHEAD)
         self.normaliser = Normaliser(max_summary_chars=settings.max_summary_chars)
         self.stamper = Stamper()
+        self.keeps_debug = bool(settings.debug_buffer)
         self.on_settle: list[Callable[[], object]] = []
         self.limits = {"event": min(MAX_EVENT_CHARS, settings.max_summary_chars)}
         self.service = {
@@ -145,12 +151,34 @@ class Pipeline:
                 return None
             if self.detour and is_ours:  # not under the lock of someone else's handler
                 self.settle()
-            line = self.make(record, reentrant=depth > 1)
-            if line is not None and is_ours:
+            line = self._kept(record) if self.keeps_debug and is_ours and depth == 1 else None
+            line = line or self.make(record, reentrant=depth > 1)
+            if line is None or not is_ours:
+                return line
+            if line.run is None or self._is_due(line, record.level, depth):
                 self._deliver(line.text, line.tenant, line.day)
             return line
         finally:
             inside.leave()
+
+    def _kept(self, record: Record) -> Line | None:
+        """Return the line of an ordinary record below the level, made by the short way."""
+        try:
+            line = self.fastpath.kept(record)
+        except Exception:  # noqa: BLE001 - as in ``fast``
+            return None
+        return None if line is None else Line(*line, run_of(bound.get()), is_kept=True)
+
+    def _is_due(self, line: Line, level: int, depth: int) -> bool:
+        """Tell whether to write *line* now; write what was kept of its run if it is an error."""
+        run, patient = line.run or "", depth == 1
+        if line.is_kept:
+            buffer.keep(run, line.text, line.tenant, line.day, patient=patient)
+            return False
+        if level >= ERROR:
+            for kept in buffer.take(run, line.tenant, patient=patient):
+                self._deliver(kept.text, kept.tenant, kept.day)
+        return True
 
     def make(self, record: Record, *, reentrant: bool = False) -> Line | None:
         """Return the line that *record* becomes, or ``None`` if it is not wanted."""
@@ -162,14 +190,20 @@ class Pipeline:
             return None
         except Exception as error:  # noqa: BLE001 - a fault of ours must not lose the event
             health.complain("pipeline", error)
+            if self.keeps_debug and record.level < levels.effective(record.logger):
+                return None  # none that anyone asked to see
             return self._last_resort(record, self.stamper.stamp(time_ns))
 
     def _make(self, record: Record, stamp: str, *, reentrant: bool) -> Line | None:
         context, fields = self._merge(record)
         gate = levels.gate(record.logger)
+        run = run_of(context) if self.keeps_debug else None
+        is_kept = False
         is_low = not record.admitted and record.level < gate.own
         if is_low and not levels.admits(record.level, record.logger, context):
-            return None
+            if run is None or record.level < DEBUG:
+                return None
+            is_kept = True
         event: object = record.event
         if self.settings.processors:
             event, context, fields = process(
@@ -198,13 +232,13 @@ class Pipeline:
         text = body.pop("event", "")
         body = fenced(body, failed=bool(failure))  # a key may be any object that reads as ours
         line: dict[str, Plain] = {**head, "event": text, **self.service, **ids, **body, **failure}
-        line.update(self._notes(record, notes, counts, reentrant=reentrant))
+        line.update(self._notes(record, notes, counts, reentrant=reentrant, is_kept=is_kept))
         encoded = encode_line(line, max_line_bytes=self.settings.max_line_bytes, notes=notes)
         if notes:
             health.truncated.advance()
         for kind, number in counts.items():
             health.scrubbed.add(kind, number)
-        return Line(encoded, ids.get("tenant_id"), day_of(stamp))
+        return Line(encoded, ids.get("tenant_id"), day_of(stamp), run, is_kept)
 
     def now(self) -> int:
         """Return the time by the clock of the settings, or by our own if that one fails."""
@@ -241,6 +275,11 @@ class Pipeline:
         ids, others = self.ids.split(context, counts)
         return ids, {**others, **fields}
 
+    @cached_property
+    def ground_ids(self) -> dict[str, str]:
+        """The ids of a line where nothing is bound: the environment's, the settings' tenant."""
+        return Context().run(self.context_parts, {})[0]
+
     def name(self, logger: str, counts: dict[str, int]) -> str:
         """Return the name of a logger as it may be written."""
         return self._label(logger or "root", counts)
@@ -262,7 +301,13 @@ class Pipeline:
         )
 
     def _notes(
-        self, record: Record, notes: dict[str, int], counts: dict[str, int], *, reentrant: bool
+        self,
+        record: Record,
+        notes: dict[str, int],
+        counts: dict[str, int],
+        *,
+        reentrant: bool,
+        is_kept: bool,
     ) -> dict[str, Plain]:
         told: dict[str, Plain] = {}
         if record.level_name:
@@ -271,6 +316,8 @@ class Pipeline:
             told["format_error"] = self._label(record.format_error, counts)
         if reentrant:
             told["reentrant"] = True
+        if is_kept:
+            told["buffered"] = True
         if notes:
             told["truncated"] = dict(notes)
         if counts:
@@ -361,6 +408,13 @@ def activate(pipeline: Pipeline | None) -> None:
 def ready() -> Pipeline:
     """Return the active pipeline, or the one that stands in for it."""
     return active.ready() if isinstance(active, Unconfigured) else active
+
+
+def in_span(context: TracingContext, trace_id: str, span_id: str) -> TracingContext:
+    """Return *context*, which is the current one, with the ids of a span: for wings."""
+    if isinstance(active, Pipeline):
+        return active.fastpath.in_span(context, trace_id, span_id)
+    return context.with_span(trace_id, span_id)
 
 
 def emit(

@@ -42,7 +42,7 @@ CONTEXT_ORDER: Final = (*ID_NAMES, "trace_id", "span_id")
 
 HEAD: Final = ("timestamp", "level", "logger", "event", "service", "env", "version")
 FAILURE: Final = ("error_type", "error_message", "exception", "stack")
-NOTES: Final = ("truncated", "scrubbed", "level_name", "format_error", "reentrant")
+NOTES: Final = ("truncated", "scrubbed", "level_name", "format_error", "reentrant", "buffered")
 
 ENVELOPE: Final = frozenset((*HEAD, "exception", "stack", *NOTES))
 """Names that are ours: a caller's field of that name is written with a trailing ``_``."""

@@ -110,8 +110,8 @@ TABLE: Final = (
             "levels of loggers and their children: `httpx=warning,sqlalchemy.engine=error`"),
     Setting("level_file", "LEVEL_FILE", None, parsing.optional(parsing.path),
             "a file whose text is the level, looked at once a second"),
-    Setting("output", "OUTPUT", "stdout", parsing.outputs("stdout", "stderr", "files"),
-            "where lines go: `stdout`, `stderr`, `files`, several with commas"),
+    Setting("output", "OUTPUT", "stdout", parsing.outputs("stdout", "stderr", "files", "otlp"),
+            "where lines go: `stdout`, `stderr`, `files`, `otlp`, several with commas"),
     Setting("format", "FORMAT", "auto", parsing.words("auto", "terminal", "json"),
             "`terminal` for people, `json`; `auto` is `terminal` on a terminal, else `json`"),
     Setting("log_dir", "DIR", "logs", parsing.path,
@@ -150,6 +150,8 @@ TABLE: Final = (
             "what a full queue does: `block` or `drop_oldest`"),
     Setting("stdout_lock", "STDOUT_LOCK", True, parsing.switch,
             "keeps lines of several processes on one pipe whole"),
+    Setting("debug_buffer", "DEBUG_BUFFER", 0, parsing.whole(0, 10_000),
+            "records below the level kept for each run, written if it logs an error; 0: none"),
     Setting("scrub", None, ScrubRules(), _scrub,
             "`ScrubRules(extra_keys, safe_keys, patterns, personal_data)`"),
     Setting("processors", None, (), _functions, "structlog processors that run before scrubbing"),
@@ -205,6 +207,7 @@ class Settings:
     queue_bytes: int = field(default_factory=_default("queue_bytes"))
     queue_policy: Literal["block", "drop_oldest"] = field(default_factory=_default("queue_policy"))
     stdout_lock: bool = field(default_factory=_default("stdout_lock"))
+    debug_buffer: int = field(default_factory=_default("debug_buffer"))
     scrub: ScrubRules = field(
         default_factory=_default("scrub"), repr=False
     )  # a pattern may spell what it hides
@@ -255,6 +258,7 @@ class SettingsChanges(TypedDict, total=False):
     queue_bytes: int | str
     queue_policy: Literal["block", "drop_oldest"]
     stdout_lock: bool
+    debug_buffer: int
     scrub: ScrubRules
     processors: Sequence[Processor]
     context_providers: Sequence[Provider]

@@ -143,7 +143,9 @@ def to_record(record: logging.LogRecord, *, admitted: bool = False) -> Record:
         )
     is_collectors = record.name == "asyncio" and record.funcName == "default_exception_handler"
     # makeLogRecord() has none
-    level = record.levelno if isinstance(record.levelno, int) else ERROR
+    level: Any = record.levelno
+    if not isinstance(level, int):
+        level = ERROR
     return Record(
         level,
         record.name or "",
@@ -155,8 +157,7 @@ def to_record(record: logging.LogRecord, *, admitted: bool = False) -> Record:
         time_ns=_time_ns(record),
         level_name=None if level in LEVEL_WORDS else str(record.levelname),
         format_error=format_error,
-        admitted=admitted
-        or (level < _gate(record.name or "").own and _own_level_let_in(record)),
+        admitted=admitted or (level < _gate(record.name or "").own and _own_level_let_in(record)),
         callsite=(record.module, record.funcName or "", record.lineno),
     )
 

@@ -80,8 +80,11 @@ class LevelKeeper:
         """Bring every level in line with ``levels``."""
         root = logging.getLogger()
         foreign = foreign_loggers()
+        if levels.is_buffering and foreign:
+            text = f"debug_buffer keeps nothing of {', '.join(sorted(foreign))}: strangers listen"
+            health.tell_once(text, text)
         self._root_given = levels.root
-        if levels.windows and "root" not in foreign:
+        if levels.is_open and "root" not in foreign:
             self._root_given = min(levels.root, DEBUG)
         pinned = {*foreign} - {"root"} if self._root_given != levels.root else set()
         quiet = set(NOISY) if self._root_given < INFO else set()
@@ -96,7 +99,7 @@ class LevelKeeper:
                 self._before.setdefault(name, logger.level)
                 applied.add(name)
                 own = levels.effective(name)
-                is_open = levels.windows and name not in foreign and "root" not in foreign
+                is_open = levels.is_open and name not in foreign and "root" not in foreign
                 self._given[name] = min(own, DEBUG) if is_open and name in levels.named else own
                 logger.setLevel(self._given[name])
         root.setLevel(self._root_given)
@@ -118,6 +121,16 @@ class LevelKeeper:
         applied.clear()
 
 
+_add_handler: Final = logging.Logger.addHandler
+
+
+def add_handler(self: logging.Logger, hdlr: logging.Handler) -> None:
+    """Add a handler; a stranger's must not hear the debug records that are kept until an error."""
+    _add_handler(self, hdlr)
+    if levels.is_buffering and not is_ours(hdlr):
+        levels.look_again()
+
+
 class Takeover:
     """What ``logging`` had before, and our handler in its place."""
 
@@ -130,6 +143,7 @@ class Takeover:
         self._levels = LevelKeeper()
         self._class_method = logging.Logger.makeRecord
         logging.Logger.makeRecord = make_record  # type: ignore[method-assign]  # see make_record
+        logging.Logger.addHandler = add_handler  # type: ignore[method-assign]  # see add_handler
         # Warnings of loggers that someone muted would go to stderr by it, unscrubbed
         self._last_resort = logging.lastResort
         self._in_its_place = BraidHandler()
@@ -189,6 +203,8 @@ class Takeover:
             logging.lastResort = self._last_resort
         if logging.Logger.makeRecord is make_record:
             logging.Logger.makeRecord = self._class_method  # type: ignore[method-assign]  # as it was
+        if logging.Logger.addHandler is add_handler:
+            logging.Logger.addHandler = _add_handler  # type: ignore[method-assign]  # as it was
 
 
 def writes_to_standard_stream(handler: logging.Handler) -> bool:

@@ -2,7 +2,8 @@
 
 Only files of our own form in directories of our own form, of our own user, with one name and
 never through a link; never before a day has been over for 48 hours, whatever was asked for, so
-that a process whose clock lags does not lose the file under its hands.
+that a process whose clock lags does not lose the file under its hands. What counts as over is a
+``Rule``: the day in the name for the files of tenants, the last write for other kinds.
 
 Not here: when a record's day is, and anything about audit logs, which are kept by other rules.
 """
@@ -15,6 +16,7 @@ import re
 import stat
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -26,7 +28,6 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]  # its absence is looked at before use
 
 INTERVAL_SECONDS: Final = 3600.0
-LOCK_NAME: Final = ".maintenance"
 _SHORTEST: Final = timedelta(hours=48)
 _our_file = re.compile(r"(\d{4}-\d{2}-\d{2})(?:\.[a-z0-9_-]{1,64}){0,2}\.jsonl").fullmatch
 _our_directory = re.compile(r"[a-z0-9_][a-z0-9_-]{0,63}").fullmatch
@@ -36,30 +37,67 @@ _OPEN_DIRECTORY: Final[int] = (
     | getattr(os, "O_NOFOLLOW", 0)
     | getattr(os, "O_CLOEXEC", 0)
 )
+_FILE: Final[int] = (
+    os.O_RDONLY
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+)
 _RELATIVE: Final = os.open in os.supports_dir_fd and os.unlink in os.supports_dir_fd
 
 
-def delete_expired(root: str, retention_days: int, now: datetime) -> int:
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One kind of files. Kinds that share a root have each its own lock and its own hour.
+
+    *over_since* gets a file's name and a function that asks for its last write (a timestamp); it
+    returns when the file was over (aware), or ``None`` for a file that is not of this kind.
+    """
+
+    over_since: Callable[[str, Callable[[], float]], datetime | None]
+    lock_name: str = ".maintenance"
+
+
+def _day_over(name: str, written: Callable[[], float]) -> datetime | None:  # noqa: ARG001 - a Rule's
+    form = _our_file(name)
+    if form is None:
+        return None
+    try:
+        day = datetime.strptime(form[1], "%Y-%m-%d").replace(tzinfo=UTC)
+        return day + timedelta(days=1)
+    except (ValueError, OverflowError):  # 2026-02-30, 9999-12-31
+        return None
+
+
+DAY_FILES: Final = Rule(_day_over)
+LOCK_NAME: Final = DAY_FILES.lock_name
+
+
+def delete_expired(root: str, retention_days: int, now: datetime, rule: Rule = DAY_FILES) -> int:
     """Delete what is older than *retention_days* below *root*; return how many files went.
 
     *now* is an aware datetime. 0 days keep everything. A tenant's directory goes when it is empty
     and nothing happened in it for 48 hours. What cannot be deleted stays, silently: the next hour
     comes.
     """
-    if retention_days <= 0 or not _RELATIVE:
+    if retention_days <= 0 or not _RELATIVE or fcntl is None:
         return 0
+    age = max(timedelta(days=retention_days), _SHORTEST)
     deleted = 0
     for name in _names(root):
         if _our_directory(name):
             with suppress(OSError):
-                deleted += _clean(os.path.join(root, name), retention_days, now)  # noqa: PTH118 - text
+                deleted += _clean(os.path.join(root, name), age, now, rule)  # noqa: PTH118 - text
     return deleted
 
 
-def _clean(directory: str, retention_days: int, now: datetime) -> int:
+def _clean(directory: str, age: timedelta, now: datetime, rule: Rule) -> int:
+    deleted = 0
     fd = os.open(directory, _OPEN_DIRECTORY)
     try:
-        deleted = _delete_in(fd, retention_days, now)
+        for name in _names(fd):
+            with suppress(OSError):
+                deleted += _delete_in(fd, name, lambda over: now - over >= age, rule)
         changed = datetime.fromtimestamp(os.fstat(fd).st_mtime, UTC)
     finally:
         os.close(fd)
@@ -69,20 +107,31 @@ def _clean(directory: str, retention_days: int, now: datetime) -> int:
     return deleted
 
 
-def _delete_in(fd: int, retention_days: int, now: datetime) -> int:
-    deleted = 0
-    for name in _names(fd):
-        if not is_expired(name, retention_days, now):
-            continue
-        with suppress(OSError):
-            found = os.stat(name, dir_fd=fd, follow_symlinks=False)
-            if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
-                continue
-            if found.st_uid != os.geteuid():
-                continue
-            os.unlink(name, dir_fd=fd)
-            deleted += 1
-    return deleted
+def _delete_in(
+    directory_fd: int, name: str, is_long_ago: Callable[[datetime], bool], rule: Rule
+) -> bool:
+    def look() -> os.stat_result:
+        return os.stat(name, dir_fd=directory_fd, follow_symlinks=False)
+
+    def is_due() -> bool:
+        over = rule.over_since(name, lambda: look().st_mtime)
+        return over is not None and is_long_ago(over)
+
+    if not is_due():
+        return False
+    found = look()
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1 or found.st_uid != os.geteuid():
+        return False
+    fd = os.open(name, _FILE, dir_fd=directory_fd)
+    try:  # under its lock, where its kind has one: nobody writes a line into what goes
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        is_due_still = is_due()
+        if is_due_still:
+            os.unlink(name, dir_fd=directory_fd)
+        fcntl.flock(fd, fcntl.LOCK_UN)  # in so many words: a forked child may have the description
+    finally:
+        os.close(fd)
+    return is_due_still
 
 
 def _names(directory: str | int) -> list[str]:
@@ -94,15 +143,8 @@ def _names(directory: str | int) -> list[str]:
 
 def is_expired(name: str, retention_days: int, now: datetime) -> bool:
     """Tell whether *name* is a file of ours whose day has been over for long enough."""
-    form = _our_file(name)
-    if form is None:
-        return False
-    try:
-        day = datetime.strptime(form[1], "%Y-%m-%d").replace(tzinfo=UTC)
-        over = day + timedelta(days=1)
-    except (ValueError, OverflowError):  # 2026-02-30, 9999-12-31
-        return False
-    return now - over >= max(timedelta(days=retention_days), _SHORTEST)
+    over = _day_over(name, float)
+    return over is not None and now - over >= max(timedelta(days=retention_days), _SHORTEST)
 
 
 class Maintenance:
@@ -115,8 +157,10 @@ class Maintenance:
         monotonic: Callable[[], float],
         now_ns: Callable[[], int],
         health: Health,
+        rule: Rule = DAY_FILES,
     ) -> None:
         self._root = root
+        self._rule = rule
         self._retention_days = retention_days
         self._monotonic = monotonic
         self._now_ns = now_ns
@@ -145,7 +189,7 @@ class Maintenance:
             return 0
 
     def _run_locked(self) -> int:
-        path = os.path.join(self._root, LOCK_NAME)  # noqa: PTH118 - text all the way
+        path = os.path.join(self._root, self._rule.lock_name)  # noqa: PTH118 - text all the way
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         fd = self._lock_fd = os.open(path, flags, 0o600)
         try:
@@ -169,9 +213,8 @@ class Maintenance:
             return 0
         os.pwrite(fd, b"\n", 0)  # its time of change says when the last turn was
         os.utime(fd, ns=(now_ns, now_ns))
-        return delete_expired(
-            self._root, self._retention_days, datetime.fromtimestamp(now_ns / 1e9, UTC)
-        )
+        now = datetime.fromtimestamp(now_ns / 1e9, UTC)
+        return delete_expired(self._root, self._retention_days, now, self._rule)
 
     def renew(self) -> None:
         """Close what a fork copied from the parent's thread, which does not run here."""

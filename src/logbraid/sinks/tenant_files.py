@@ -16,14 +16,14 @@ import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import ClassVar, Final
 
 from logbraid.health import Health, health
 from logbraid.process import RenewedLock, renew_after_fork
 from logbraid.sinks.batch import Item
 from logbraid.sinks.day_file import DayFile
 from logbraid.sinks.opening import HardLinkedError, directory_mode, make_directories, open_file
-from logbraid.sinks.retention import Maintenance
+from logbraid.sinks.retention import DAY_FILES, Maintenance, Rule
 from logbraid.sinks.sink import SinkClosedError
 from logbraid.tenant import OVERFLOW, directory_name
 
@@ -41,7 +41,14 @@ class TenantFilesSink:
     Safe for threads, forks, signal handlers and finalisers. Lines are written under one lock, so
     that no descriptor is closed (and its number given to another tenant's file) while a thread
     writes with it.
+
+    Files of lines under another order are made by overriding ``name``, ``place`` and ``rule`` (and
+    ``file_of`` where a file is more than its lines).
     """
+
+    name: str = "files"
+    rule: ClassVar[Rule] = DAY_FILES
+    """Which files are ours to delete, and when."""
 
     def __init__(
         self,
@@ -56,7 +63,6 @@ class TenantFilesSink:
         now_ns: Callable[[], int] = time.time_ns,
         health: Health = health,
     ) -> None:
-        self.name = "files"
         self._root = os.path.abspath(root)  # noqa: PTH100 - text all the way
         self._suffix = f".{directory_name(instance)}" if instance else ""
         self._file_mode = file_mode | 0o600
@@ -64,7 +70,9 @@ class TenantFilesSink:
         self._max_tenants = max_tenants
         self._monotonic = monotonic
         self._health = health
-        self._maintenance = Maintenance(self._root, retention_days, monotonic, now_ns, health)
+        self._maintenance = Maintenance(
+            self._root, retention_days, monotonic, now_ns, health, self.rule
+        )
         self._open: OrderedDict[tuple[str | None, str], DayFile] = OrderedDict()
         self._directories: dict[str, set[str]] = {}
         self._lock = RenewedLock()
@@ -181,18 +189,26 @@ class TenantFilesSink:
         return file
 
     def _opened(self, tenant: str | None, day: str, now: float) -> DayFile:
-        directory = self._directory(tenant, day)
-        name = f"{day}{self._suffix}.jsonl"
+        directory, stem = self.place(tenant, day)
+        name = f"{stem}.jsonl"
         try:
             fd = open_file(self._root, directory, name, self._file_mode)
         except HardLinkedError:
-            name = f"{day}{self._suffix}.{os.getpid()}.jsonl"
+            name = f"{stem}.{os.getpid()}.jsonl"
             self._health.tell_once(
-                f"hard link {directory}/{day}",
-                f"sink {self.name}: {directory}/{day}.jsonl has several names; using {name}",
+                f"hard link {directory}/{stem}",
+                f"sink {self.name}: {directory}/{stem}.jsonl has several names; using {name}",
             )
             fd = open_file(self._root, directory, name, self._file_mode)
-        return DayFile(fd, os.path.join(self._root, directory, name), now)  # noqa: PTH118 - text
+        return self.file_of(fd, os.path.join(self._root, directory, name), now)  # noqa: PTH118 - text
+
+    def place(self, tenant: str | None, day: str) -> tuple[str, str]:
+        """Return the directory below the root (``.``: the root) and the file's name without end."""
+        return self._directory(tenant, day), f"{day}{self._suffix}"
+
+    def file_of(self, fd: int, path: str, now: float) -> DayFile:
+        """Return the open file behind *fd*, which was found at *path*."""
+        return DayFile(fd, path, now)
 
     def _directory(self, tenant: str | None, day: str) -> str:
         name = directory_name(tenant)

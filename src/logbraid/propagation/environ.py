@@ -1,25 +1,14 @@
-"""Carry the tracing context where Python does not: worker threads, callbacks, child processes.
-
-``asyncio`` tasks and ``asyncio.to_thread`` carry it by themselves. A thread of a pool does not,
-and a child process knows what its environment says. Everything here hands on a copy: what a
-worker binds never reaches back, and a worker thread that is used again starts with nothing.
-"""
+"""The tracing context as variables of an environment: written for a child, read in one."""
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, suppress
-from contextvars import copy_context
-from functools import partial, update_wrapper
-from typing import Any, Final, ParamSpec, TypeVar, cast
+from collections.abc import Mapping
+from typing import Final
 
-from logbraid.context import TracingContext, bound, current_context
-from logbraid.drive import wrap
+from logbraid.context import TracingContext, current_context
 from logbraid.health import health
 from logbraid.record import ID_NAMES
 
@@ -27,69 +16,11 @@ TOOL_TRACE_ID: Final = "TOOL_TRACE_ID"
 TRACEPARENT: Final = "TRACEPARENT"
 CONTEXT: Final = "LOGBRAID_CONTEXT"
 
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-
 # W3C Trace Context, level 1, section 3.2.2: lower case only; a later version may append fields
 _TRACEPARENT: Final = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
 _TRACE_ID: Final = re.compile(r"(?!0{32})[0-9a-f]{32}")
 _SPAN_ID: Final = re.compile(r"(?!0{16})[0-9a-f]{16}")
 _MAX_CONTEXT_CHARS: Final = 8192  # five ids of 128 characters, each escaped, and their names
-
-
-def in_context(function: _Function, /) -> _Function:
-    """Return *function* so that every call of it runs in the context that is current now.
-
-    A plain function runs in a copy of the whole context (other libraries' variables too), a new
-    copy for each call, so threads may call it at the same time. Coroutine functions, generator
-    functions and async generator functions run with the tracing context of now.
-    """
-    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
-        return _with_tracing_context(function)
-    if inspect.isasyncgenfunction(function):
-        return _with_tracing_context(function)
-    context = copy_context()
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        # A context can be entered once at a time; a copy costs 50 ns
-        return context.copy().run(function, *args, **kwargs)
-
-    return cast("_Function", update_wrapper(call, function))
-
-
-def _with_tracing_context(function: _Function) -> _Function:
-    context = current_context()
-    return wrap(function, lambda: _Bound(context))
-
-
-class _Bound(AbstractContextManager[None]):
-    """Bind one whole tracing context for a block."""
-
-    __slots__ = ("_context", "_token")
-
-    def __init__(self, context: TracingContext) -> None:
-        self._context = context
-
-    def __enter__(self) -> None:
-        self._token = bound.set(self._context)
-
-    def __exit__(self, *_: object) -> None:
-        # Torn down in another task it leaves that one's context alone
-        with suppress(ValueError):
-            bound.reset(self._token)
-
-
-class ContextExecutor(ThreadPoolExecutor):
-    """A ``ThreadPoolExecutor`` whose work runs in the context of who submitted it.
-
-    ``submit`` and ``map`` take a copy of the context at the call. The worker's own context stays
-    as it was, so nothing is left for the next piece of work. Serves ``loop.run_in_executor`` too.
-    """
-
-    def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        """Schedule ``fn(*args, **kwargs)`` in a copy of the context of now."""
-        return super().submit(partial(copy_context().run, fn, *args, **kwargs))
 
 
 def child_env(environ: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -129,15 +60,31 @@ def _renew_traceparent(made: dict[str, str], trace_id: str, context: TracingCont
     if parsed is not None and parsed[0] == trace_id and "span_id" not in context:
         return
     made.pop(TRACEPARENT, None)
-    if _TRACE_ID.fullmatch(trace_id):
-        made[TRACEPARENT] = f"00-{trace_id}-{_span_id(context)}-01"
+    text = traceparent(trace_id, context.get("span_id"))
+    if text is not None:
+        made[TRACEPARENT] = text
 
 
-def _span_id(context: TracingContext) -> str:
-    bound_span = context.get("span_id")
-    if isinstance(bound_span, str) and _SPAN_ID.fullmatch(bound_span):
-        return bound_span
+def traceparent(trace_id: object, span_id: object) -> str | None:
+    """Return the two as W3C writes them, with a new span where *span_id* is none.
+
+    ``None`` where *trace_id* is not 32 lower-case hex digits: W3C has no word for it.
+    """
+    if not (isinstance(trace_id, str) and _TRACE_ID.fullmatch(trace_id)):
+        return None
+    if not (isinstance(span_id, str) and _SPAN_ID.fullmatch(span_id)):
+        span_id = new_span_id()
+    return f"00-{trace_id}-{span_id}-01"
+
+
+def new_span_id() -> str:
+    """Return 16 hex digits, not all zero."""
     return f"{int.from_bytes(os.urandom(8), 'big') or 1:016x}"
+
+
+def new_trace_id() -> str:
+    """Return 32 hex digits, not all zero."""
+    return f"{int.from_bytes(os.urandom(16), 'big') or 1:032x}"
 
 
 def context_from_env(environ: Mapping[str, str]) -> dict[str, str]:

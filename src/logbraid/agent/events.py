@@ -1,0 +1,103 @@
+"""Events of an agent framework, whatever class they are of: a type and some data.
+
+Any object with ``.type`` (an Enum or text) and ``.data`` (a mapping or an object) is one, and so
+is a mapping with these keys. Reading one never raises, and no name in its data can be lost:
+``args`` and ``message``, which ``logging`` forbids as fields, are the two that matter most.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any, Final, NamedTuple
+
+from logbraid import pipeline
+from logbraid.agent.told import LOGGER
+from logbraid.health import health
+from logbraid.record import DEBUG, ERROR, INFO, WARNING
+
+_CHUNKS: Final = frozenset(
+    {"llm_text", "thinking", "tool_output", "llm_call_delta", "llm_call_io", "turn_start"}
+)
+_FAILED: Final = frozenset({"error", "timeout", "failed", "failure"})
+
+
+class Event(NamedTuple):
+    """An event as it was read: *type* is text, *data* a dict of the framework's own values."""
+
+    type: str
+    data: dict[str, Any]
+
+
+def read_event(event: object) -> Event:
+    """Return the type and the data of *event*. Never raises for an ``Exception``.
+
+    What cannot be read of the one is no loss of the other.
+    """
+    kind = type(event).__name__
+    data: dict[str, Any] = {}
+    try:
+        kind = _type_of(_part(event, "type"), event)
+    except Exception as error:  # noqa: BLE001 - an event is anyone's object
+        health.complain("agent event", error)
+    try:
+        data = _data_of(_part(event, "data"))
+    except Exception as error:  # noqa: BLE001 - as above
+        health.complain("agent event", error)
+    return Event(kind, data)
+
+
+def log_event(event: object) -> None:
+    """Log *event* as one record ``agent_event``: its ``event_type``, the ids, and its data.
+
+    Errors are logged as errors, failed tools as warnings, streamed chunks at debug. Never raises:
+    made to be given as an ``on_event`` callback.
+    """
+    told = read_event(event)
+    try:
+        fields = {**told.data, "event_type": told.type}
+        pipeline.emit(_level_of(told), LOGGER, "agent_event", fields)
+    except Exception as error:  # noqa: BLE001 - it is never worth an agent
+        health.complain("agent event", error)
+
+
+def _part(event: object, name: str) -> object:
+    if isinstance(event, Mapping):
+        return event.get(name)
+    return getattr(event, name, None)
+
+
+def _type_of(kind: object, event: object) -> str:
+    if isinstance(kind, Enum):
+        kind = kind.value
+    if kind is None:
+        return type(event).__name__
+    return kind if type(kind) is str else str(kind)
+
+
+def _data_of(data: object) -> dict[str, Any]:
+    """Return *data* as a dict: of a mapping, a dataclass, a model, any object's attributes."""
+    if data is None:
+        return {}
+    if isinstance(data, Mapping):
+        return {_name(key): value for key, value in data.items()}
+    if dataclasses.is_dataclass(data) and not isinstance(data, type):
+        return {one.name: getattr(data, one.name) for one in dataclasses.fields(data)}
+    dump = getattr(data, "model_dump", None)
+    if callable(dump):
+        return dict(dump())
+    attributes = getattr(data, "__dict__", None)
+    return dict(attributes) if attributes else {"value": data}
+
+
+def _name(key: object) -> str:
+    return key if type(key) is str else str(key)
+
+
+def _level_of(event: Event) -> int:
+    if event.type == "error" or event.type.endswith("_error"):
+        return ERROR
+    if event.type in _CHUNKS:
+        return DEBUG
+    return WARNING if event.data.get("status") in _FAILED else INFO

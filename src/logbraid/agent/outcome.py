@@ -1,0 +1,40 @@
+"""How an action ended, in four words that metrics, logs and spans share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+OK: Final = "ok"
+ERROR: Final = "error"
+CANCELLED: Final = "cancelled"
+TIMEOUT: Final = "timeout"
+
+_CANCELLED: Final = frozenset({"CancelledError", "Cancelled", "GeneratorExit", "KeyboardInterrupt"})
+
+
+def status_of(error: BaseException) -> str:
+    """Return the word for an action that *error* ended.
+
+    A time-out is known by its class or its name, since every client library has its own
+    (``httpx.ReadTimeout``, ``subprocess.TimeoutExpired``); a cancellation likewise (asyncio,
+    ``concurrent.futures``, trio). ``sys.exit()`` and ``sys.exit(0)`` are no failures.
+    """
+    if isinstance(error, SystemExit):
+        return OK if error.code in {None, 0} else ERROR
+    return _word_for(kind.__name__ for kind in type(error).__mro__)
+
+
+def status_named(error_type: str) -> str:
+    """Return the word for an action that an error of that class ended, of which no more is known.
+
+    A class may be told with its module in front.
+    """
+    return _word_for([error_type.rpartition(".")[2]])
+
+
+def _word_for(classes: Iterable[str]) -> str:
+    names = set(classes)
+    if not names.isdisjoint(_CANCELLED):
+        return CANCELLED
+    return TIMEOUT if any("timeout" in name.lower() for name in names) else ERROR

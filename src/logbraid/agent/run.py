@@ -1,0 +1,116 @@
+"""One run of an agent: a ``run_id`` on all its lines, and one line at its end that sums it up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter_ns
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from logbraid import pipeline
+from logbraid.agent.clean import Cleaner
+from logbraid.agent.entry import MAX_SUMMARY_CHARS
+from logbraid.agent.open_spans import open_run_span
+from logbraid.agent.outcome import CANCELLED, OK, status_of
+from logbraid.agent.tally import Tally, current_tally
+from logbraid.agent.told import LOGGER
+from logbraid.context import bound_context, current_context
+from logbraid.debug_buffer import forget
+from logbraid.drive import wrap
+from logbraid.failure import error_message, error_type
+from logbraid.ids import new_id
+from logbraid.record import ERROR, INFO
+
+if TYPE_CHECKING:
+    from logbraid.agent.otel_spans import OpenSpan
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+class agent_run:  # noqa: N801 - reads as a function: with agent_run("triage") as run
+    """Bind a ``run_id`` for a with block, or around each call of a function, and sum it up.
+
+    At the end one record ``agent_run`` says ``turns``, ``tools`` (``{"ok": 3, "error": 1}``),
+    ``tokens``, ``cached_ratio`` (cached of the prompt's), ``usd_cost`` (``None``: unknown),
+    ``slowest_step``, ``errors`` and the rest of what any tracer recorded in this context. It is
+    an error if the block raised, with the traceback. A run inside a run has an id of its own and
+    says ``parent_run_id``; its figures count in both. ``async with`` does the same.
+    """
+
+    def __init__(self, name: str | None = None, *, run_id: str | None = None) -> None:
+        self.name = name
+        self._wanted = run_id
+        self.run_id = ""
+        """The id that is bound while it runs."""
+        self.tally = Tally()
+        """The figures so far."""
+
+    def __enter__(self) -> Self:
+        around = current_tally.get()
+        parent = current_context().get("run_id")
+        self._block = bound_context(run_id=self._wanted or new_id())
+        self.run_id = self._block.__enter__()["run_id"]
+        self._parent = parent if around is not None or parent != self.run_id else None
+        self.tally = Tally(around)
+        current_tally.set(self.tally)
+        self._span = open_run_span(self.name)
+        self._start = perf_counter_ns()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            self._tell(error)
+        finally:
+            if self._span is not None:
+                self._close_span(self._span, error)
+            forget(self.run_id)
+            if current_tally.get() is self.tally:
+                current_tally.set(self.tally.around)
+            self._block.__exit__(kind, error, traceback)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.__exit__(kind, error, traceback)
+
+    def __call__(self, function: _Function, /) -> _Function:
+        """Return *function* so that each call of it is a run."""
+        name = self.name or getattr(function, "__name__", None)
+        return wrap(function, lambda: agent_run(name, run_id=self._wanted))
+
+    def _close_span(self, span: OpenSpan, error: BaseException | None) -> None:
+        status = OK if error is None else status_of(error)
+        told: dict[str, Any] = {
+            f"agent.run.{name}": value
+            for name, value in self.tally.told().items()
+            if isinstance(value, int | float)
+        }
+        description = ""
+        if error is not None and status != OK:
+            told["error.type"] = error_type(error)
+            description = Cleaner.of(MAX_SUMMARY_CHARS).text(error_message(error))
+        span.close_run(told, status, description)
+
+    def _tell(self, error: BaseException | None) -> None:
+        status = OK if error is None else status_of(error)
+        fields: dict[str, Any] = {"name": self.name} if self.name else {}
+        fields["status"] = status
+        fields["duration_ms"] = round((perf_counter_ns() - self._start) / 1e6, 3)
+        fields.update(self.tally.told())
+        if self._parent and self._parent != self.run_id:
+            fields["parent_run_id"] = self._parent
+        failed = status not in {OK, CANCELLED}
+        pipeline.emit(
+            ERROR if failed else INFO, LOGGER, "agent_run", fields, error=error if failed else None
+        )

@@ -1,0 +1,40 @@
+"""An entry as one line of the log: its action is the event, what is known of it are the fields."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from logbraid.agent.entry import TraceEntry
+from logbraid.agent.outcome import CANCELLED, OK
+from logbraid.integrations.structlog import get_logger
+
+LOGGER: Final = "logbraid.agent"
+_TOLD: Final = dict.fromkeys(
+    """
+    operation connector asset_id conversation_id model input_summary output_summary error
+    parent_span_id fingerprint metadata prompt_tokens completion_tokens total_tokens
+    cached_tokens reasoning_tokens bytes_in bytes_out upstream_ms usd_cost status_code
+    """.split()
+)
+"""What a line says of an entry beside its status; the ids are the context's."""
+
+_log: Final = get_logger(LOGGER)
+
+
+def tell(entry: TraceEntry) -> None:
+    """Log *entry*: at info if it went well or was cancelled, at warning if it failed.
+
+    A failed action is no error of the service: the agent may try again. The run says that.
+    """
+    write = _log.info if entry.status in {OK, CANCELLED} else _log.warning
+    write(entry.action, **_fields(entry))
+
+
+def _fields(entry: TraceEntry) -> dict[str, Any]:
+    fields: dict[str, Any] = {"status": entry.status, "duration_ms": entry.duration_ms}
+    for name, value in vars(entry).items():  # what was never set is not there
+        if value and name in _TOLD:
+            fields[name] = value
+    if entry.error_type:
+        fields["error_class"] = entry.error_type
+    return fields
