@@ -39,15 +39,18 @@ def is_card(digits: str) -> bool:
     if not 13 <= len(digits) <= 19 or digits[0] not in "23456" or len(set(digits)) < 2:
         return False
     size = len(digits)
-    two = int(digits[:2])
     four = int(digits[:4])
-    known = (
-        (digits[0] == "4" and size in (13, 16, 19))
-        or (size == 16 and (51 <= two <= 55 or 2221 <= four <= 2720))
-        or (size == 15 and two in (34, 37))
-        or (size in (14, 16, 19) and (two in (36, 38, 39) or 300 <= int(digits[:3]) <= 305))
-        or (16 <= size <= 19 and (four == 6011 or two in (65, 62, 50, 35) or 56 <= two <= 69))
-    )
+    two = four // 100
+    if size == 16:
+        known = digits[0] == "4" or 51 <= two <= 55 or 2221 <= four <= 2720
+    elif size == 15:
+        known = two in (34, 37)
+    else:
+        known = digits[0] == "4" and size in (13, 19)
+    if not known and size in (14, 16, 19):
+        known = two in (36, 38, 39) or 300 <= four // 10 <= 305
+    if not known and size >= 16:
+        known = four == 6011 or two in (65, 62, 50, 35) or 56 <= two <= 69
     return known and luhn(digits)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from logbraid.scrub import gates
+from logbraid.scrub import placeholders, shapes
 from logbraid.scrub.spans import Span
 
 _DIRECTIVE: Final = re.compile(
@@ -29,5 +29,5 @@ def find_directives(text: str, spans: list[Span]) -> None:
     spans.extend(
         Span(found.start(1), found.end(1), "password")
         for found in _DIRECTIVE.finditer(text)
-        if not gates.is_placeholder(found.group(1)) and gates.is_mixed(found.group(1))
+        if not placeholders.is_placeholder(found.group(1)) and shapes.is_mixed(found.group(1))
     )

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from logbraid.scrub import gates
+from logbraid.scrub import codewords, placeholders, shapes
 from logbraid.scrub.keys import Verdict
 
 OWN: Final = ("self.", "this.", "cls.")
@@ -43,7 +43,7 @@ def is_template(text: str, quote: re.Match[str], close: int, verdict: Verdict) -
     content = text[quote.end() : close if close >= 0 else quote.end() + 512]
     if prefix == "r":
         return verdict.kind == "token" and any(char in "[(|{\\" for char in content)
-    return "{" in content and not gates.is_shaped(_INSERTED.sub("", content))
+    return "{" in content and not shapes.is_shaped(_INSERTED.sub("", content))
 
 
 def is_compared(text: str, quote: re.Match[str], close: int) -> bool:
@@ -67,7 +67,7 @@ def assigns_code(text: str, at: int, first: int, lookup: Callable[[str], Verdict
         return _IDENTIFIER.match(value) is not None and lookup(value) is not None
     if text[at - 1] in "!=" and value.isdigit():
         return True
-    return gates.is_code(value) or _IDENTIFIER.match(value) is not None
+    return codewords.is_code(value) or _IDENTIFIER.match(value) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +108,16 @@ class Place:
         if self._is_variable(value) or (assigned and not tight and self._is_assigned(value, token)):
             return True
         if tight and assigned and not name.islower():
-            return gates.is_code_call(token)
-        if not name.isupper() and (gates.is_code(token) or gates.is_code(value)):
+            return codewords.is_code_call(token)
+        if not name.isupper() and (codewords.is_code(token) or codewords.is_code(value)):
             return True
         return not assigned and self._is_status()
 
     def _is_status(self) -> bool:
         stop = self.text.find("\n", self.first, self.first + 200)
-        return gates.is_status(self.text[self.first : stop if stop >= 0 else self.first + 200])
+        return placeholders.is_status(
+            self.text[self.first : stop if stop >= 0 else self.first + 200]
+        )
 
     def _is_assigned(self, value: str, token: str) -> bool:
         """Tell whether ``name = value``, with blanks, stands in a program."""
@@ -123,7 +125,7 @@ class Place:
             return True
         if self.text[self.at - 1] in "=!" and value.lstrip("-").isdigit():
             return True
-        return gates.is_code(token)
+        return codewords.is_code(token)
 
     def _is_variable(self, value: str) -> bool:
         """Tell whether *value* is a variable: ``password = new_password``, ``== stored``."""

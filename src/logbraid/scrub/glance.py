@@ -106,7 +106,7 @@ def looking(seen: set[str], most: int) -> Callable[[str], bool]:  # noqa: C901 -
             if has_digit and (
                 "0000000000000" in low
                 or ("0000-0000" in low and ("0000-0000-0" in low or "0000-000000" in low))
-                or (" " in low and ("0000 0000" in low or _has_stem(low)))
+                or (" " in low and ("0000 0000" in low or "   " in low or _has_stem(low)))
             ):
                 return False
         if has_digit and size > _SHORTEST_RUN:

@@ -10,14 +10,8 @@ import binascii
 import re
 from typing import Final
 
-from logbraid.scrub.gates import (
-    is_auth_word,
-    is_masked,
-    is_path,
-    is_placeholder,
-    is_random,
-    is_status,
-)
+from logbraid.scrub.placeholders import is_auth_word, is_masked, is_path, is_placeholder, is_status
+from logbraid.scrub.shapes import is_random
 from logbraid.scrub.spans import Span, redacted
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9_-]{1,30})(?:[ \t]{1,4}|\+|%20)(?=\S)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from logbraid.scrub import gates, keys
+from logbraid.scrub import keys, placeholders, shapes
 from logbraid.scrub.keys import Verdict
 
 _MAX_HEADER: Final = 8192
@@ -18,8 +18,8 @@ _HEADER_STOP: Final = re.compile(
     r",\s(?=['\"]?[\w-]{1,40}['\"]?: )|\s-[A-Za-z]\s|[ \t]{1,64}\Z|,\Z"
 )
 _NEXT_LINE: Final = re.compile(
-    r"[ \t]{0,40}(?:- |export |set |#|//)?[ \t]{0,8}[\"']?[\w.\-\[\]]{1,64}[\"']?[ \t]{0,"
-    r"20}[:=]|[ \t]{0,8}[\[#]|\Z"
+    r"[ \t]{0,40}(?:- |export |set |#|//)?[ \t]{0,8}[\"']?[\w.\-\[\]]{1,64}[\"']?"
+    r"[ \t]{0,20}[:=]|[ \t]{0,8}[\[#]|\Z"
 )
 
 
@@ -36,7 +36,7 @@ def rest_of_line(text: str, start: int, first: int, end: int) -> int:
     if not rest.strip(" \t\r;,\"'") or "=" in rest or '"' in rest or rest.lstrip().startswith("#"):
         return end
     neighbour = (stop >= 0 and _NEXT_LINE.match(text, stop + 1)) or begin > 0
-    if not neighbour or gates.is_status(text[first:line_end]) or "(" in rest:
+    if not neighbour or placeholders.is_status(text[first:line_end]) or "(" in rest:
         return end
     comment = rest.find(" #")
     return end + len(rest[:comment] if comment >= 0 else rest.rstrip())
@@ -94,7 +94,7 @@ def _stands_alone(line: str) -> bool:
     bare = line.strip()
     if line[:1] in " \t-" or " " in bare or _SIGNS.search(line):
         return False
-    return gates.is_mixed(bare)
+    return shapes.is_mixed(bare)
 
 
 def _line_value(line: str, bare: str, verdict: Verdict) -> tuple[int, int] | None:

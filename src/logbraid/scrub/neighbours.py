@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from logbraid.record import Plain
-from logbraid.scrub import gates, keys, programs, shell
+from logbraid.scrub import keys, placeholders, programs, shapes, shell
 from logbraid.scrub.embedded import LEVELS
 from logbraid.scrub.keys import Verdict
 from logbraid.scrub.spans import marker, without
@@ -79,7 +79,7 @@ def scrub_row(  # noqa: C901 - one guard for each of the ways two texts belong t
         following = texts[at + 1]
         if (
             (verdict.gate == keys.AUTH and " " in following)
-            or gates.is_mixed(following)
+            or shapes.is_mixed(following)
             or (verdict.gate == keys.COOKIE and "=" in following)
         ):
             new = walker.text(verdict, following, counts, LEVELS)
@@ -145,7 +145,7 @@ def scrub_login(walker: Walker, items: list[Plain], counts: dict[str, int], leve
         or type(items[1]) is not str
     ):
         return new
-    if gates.is_auth_word(items[1]) or gates.is_placeholder(items[1]):
+    if placeholders.is_auth_word(items[1]) or placeholders.is_placeholder(items[1]):
         return new
     return [items[0], marker("password", counts)]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from logbraid.scrub import gates, inside, keys
+from logbraid.scrub import gates, inside, keys, placeholders, shapes
 from logbraid.scrub.pairs import Lookup
 from logbraid.scrub.prose import places
 from logbraid.scrub.spans import Span
 
 _SQL: Final = re.compile(
-    r"(?i)(?:(?:identified[ ]{1,4}(?:with[ ]{1,4}[\w'\"]{1,40}[ ]{1,4})?(?:by|as)(?:[ ]{1,"
-    r"4}password)?|"
+    r"(?i)(?:(?:identified[ ]{1,4}(?:with[ ]{1,4}[\w'\"]{1,40}[ ]{1,4})?(?:by|as)(?:"
+    r"[ ]{1,4}password)?|"
     r"crypt\([^()']{0,128},|password(?:[ ]{0,4}\()?)[ (]{1,6}|"
     r"(?:secret|credentials?)[ ]{1,6})[nN]?'((?:[^'\\]|''|\\.){1,512}+)'"
 )
@@ -37,8 +37,8 @@ _PLIST: Final = re.compile(r"<key>([\w .-]{1,64})</key>\s{0,40}<string>([^<>]{1,
 
 _LOGIN: Final = re.compile(
     r"(?:login|auth|authenticate|log_in|sign_in|signIn|logIn|set_auth|basic_auth|setAuth|"
-    r"HTTPBasicAuth|HTTPDigestAuth|BasicAuth|HTTPProxyAuth|NTLMAuth|HttpNtlmAuth|SetBasicAuth|[Cc]redentials?)\(\s{0,"
-    r"8}[\"'][^\"'\n]{0,128}[\"'],\s{0,8}[\"']([^\"'\n]{4,256})[\"']"
+    r"HTTPBasicAuth|HTTPDigestAuth|BasicAuth|HTTPProxyAuth|NTLMAuth|HttpNtlmAuth|SetBasicAuth|[Cc]redentials?)\("
+    r"\s{0,8}[\"'][^\"'\n]{0,128}[\"'],\s{0,8}[\"']([^\"'\n]{4,256})[\"']"
 )
 
 
@@ -53,9 +53,13 @@ def find_calls(text: str, spans: list[Span]) -> None:
     """Add what a call sets: ``setPassword("x")``, ``.api_key("x")``."""
     for found in _CALL.finditer(text):
         value = found.group(2)
-        if gates.is_placeholder(value) or gates.is_path(value) or gates.is_label(value):
+        if (
+            placeholders.is_placeholder(value)
+            or placeholders.is_path(value)
+            or placeholders.is_label(value)
+        ):
             continue
-        if gates.is_shaped(value) if found.group(1) else gates.is_mixed(value):
+        if shapes.is_shaped(value) if found.group(1) else shapes.is_mixed(value):
             spans.append(Span(found.start(2), found.end(2), "password"))
 
 
@@ -64,11 +68,11 @@ def find_sql(text: str, low: bytes, spans: list[Span]) -> None:
     for stem in (b"identified ", b"crypt(", b"password", b"secret", b"credential"):
         for at in places(low, stem):
             found = _SQL.match(text, at)
-            if found is None or gates.is_placeholder(found.group(1)):
+            if found is None or placeholders.is_placeholder(found.group(1)):
                 continue
             if (
                 stem[:1] != b"i"
-                or gates.is_mixed(found.group(1))
+                or shapes.is_mixed(found.group(1))
                 or _OF_USER.search(low, max(0, at - 200), at)
             ):
                 spans.append(Span(found.start(1), found.end(1), "password"))
@@ -99,7 +103,7 @@ def find_quoted_pairs(text: str, lookup: Lookup, spans: list[Span]) -> None:
     spans.extend(
         Span(found.start(1), found.end(1), "password")
         for found in _LOGIN.finditer(text)
-        if gates.is_mixed(found.group(1)) and not gates.is_masked(found.group(1))
+        if shapes.is_mixed(found.group(1)) and not placeholders.is_masked(found.group(1))
     )
     for found in _QUOTED_PAIR.finditer(text):
         verdict = lookup(found.group(2))
@@ -111,7 +115,7 @@ def find_quoted_pairs(text: str, lookup: Lookup, spans: list[Span]) -> None:
             inside.find_authorization(text, first, end, spans)
         elif verdict.gate in (keys.COOKIE, keys.SET_COOKIE) and "=" in value:
             inside.find_cookies(text, first, end, spans, response=verdict.gate == keys.SET_COOKIE)
-        elif gates.is_mixed(value) and not keys.known(value) and gates.is_secret(value, verdict):
+        elif shapes.is_mixed(value) and not keys.known(value) and gates.is_secret(value, verdict):
             spans.append(Span(first, end, verdict.kind))
 
 
@@ -130,7 +134,7 @@ def find_pgpass(text: str, spans: list[Span]) -> None:
     spans.extend(
         Span(found.start(1), found.end(1), "password")
         for found in _PGPASS.finditer(text)
-        if not gates.is_masked(found.group(1))
+        if not placeholders.is_masked(found.group(1))
     )
 
 

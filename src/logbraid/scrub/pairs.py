@@ -13,7 +13,15 @@ from urllib.parse import unquote
 
 from logbraid.scrub import gates, keys
 from logbraid.scrub.keys import Verdict
-from logbraid.scrub.quiet import LINK_NAMES, NAMES, NAMING, QUIET, has_tail, is_session
+from logbraid.scrub.quiet import (
+    LINK_NAMES,
+    NAMES,
+    NAMING,
+    QUIET,
+    has_tail,
+    is_session,
+    speaks_abroad,
+)
 from logbraid.scrub.reading import Lookup, ValueReader, after_blanks, closing, opening_quote
 from logbraid.scrub.spans import Span
 
@@ -40,8 +48,8 @@ _SESSION: Final = Verdict("cookie", keys.SHAPED)
 _LOOKS: Final = 96
 _CHARS_A_LOOK: Final = 25
 """So many signs are looked at closely, and one more for so many characters; all more in haste."""
-_READS: Final = 24
-_CHARS_A_READ: Final = 100
+_READS: Final = 8
+_CHARS_A_READ: Final = 200
 """As above, for values under the name of a secret."""
 _HASTY: Final = re.compile(
     r"[=:>~*]{0,3}[ \t]{0,16}(?:(?:Bearer|Basic|Token)[ ]{1,4})?"
@@ -120,30 +128,31 @@ class PairFinder(ValueReader):
         text = self.text
         if quiet == NAMES:
             return (
-                text[at - 1] == '"'
+                text[at - 1] in "\"'"
                 and start > 0
-                and text[start - 1] == '"'
+                and text[start - 1] == text[at - 1]
                 and text[at] == ":"
                 and self._names_nothing(at + 1)
             )
         if start == 0 or text[start - 1] != " ":
             return True
-        return quiet == QUIET and text[max(0, start - _NEAR) : start].isascii()
+        return quiet == QUIET and not speaks_abroad(text[max(0, start - _NEAR) : at])
 
     def _names_nothing(self, at: int) -> bool:
         """Tell whether the value at *at* is a number or a plain text, not a secret's name."""
         text = self.text
         first = at + 1 if text.startswith(" ", at) else at
-        if not text.startswith('"', first):
-            return text[first : first + 1].isdigit()
-        close = text.find('"', first + 1, first + _NEAR)
+        quote = text[first : first + 1]
+        if not quote or quote not in "\"'":
+            return quote.isdigit()
+        close = text.find(quote, first + 1, first + _NEAR)
         if close < 0:
             return False
         value = text[first + 1 : close]
         return "\\" not in value and self.lookup(value) is None
 
     def _in_haste(self, at: int) -> int:
-        """Look at the sign at *at* and at nothing around; return where to look on.
+        """Look at the sign at *at*, at nothing around but a word before; return where to look on.
 
         For texts with so many that a close look at each would take too long.
         """
@@ -151,8 +160,12 @@ class PairFinder(ValueReader):
         end = at
         while end > 0 and text[end - 1] in _BEFORE_SIGN and at - end < 24:
             end -= 1
-        name = text[self._start(max(0, end - 64), end) : end].lstrip("-+/.")
+        start = self._start(max(0, end - 64), end)
+        name = text[start:end].lstrip("-+/.")
         verdict = self.lookup(name) if len(name) > 1 else None
+        if verdict is None and start and text[start - 1] == " " and has_tail(name):
+            before = text[max(0, start - 25) : start - 1].rpartition(" ")[2]
+            verdict = self.lookup(f"{before} {name}")
         if verdict is None or verdict.gate in (keys.SLOT, keys.CARD):
             return at + 1
         value = _HASTY.match(text, at + 1)
@@ -217,7 +230,7 @@ class PairFinder(ValueReader):
             return self._by_place(name, start, text[at])
         if name in LINK_NAMES and text[at] == "=" and _FORM.match(text, at + 1):
             return _CODE
-        if has_tail(name) or not text[max(0, start - _NEAR) : start].isascii():
+        if has_tail(name) or speaks_abroad(text[max(0, start - _NEAR) : at]):
             return self._with_words_before(name, start)
         return None
 
@@ -291,6 +304,7 @@ class PairFinder(ValueReader):
         return True
 
     def _value_of_named(self, at: int, after: int, verdict: Verdict) -> None:
+        self.left -= 1
         text = self.text
         form = _MULTIPART.match(text, after)
         if form is not None and "form-data" in text[max(0, at - 64) : at]:

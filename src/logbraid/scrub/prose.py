@@ -6,7 +6,7 @@ import re
 from collections.abc import Container, Iterable, Iterator
 from typing import Final
 
-from logbraid.scrub import gates, inside, told
+from logbraid.scrub import codewords, inside, placeholders, shapes, told
 from logbraid.scrub.directives import find_directives
 from logbraid.scrub.spans import Span
 
@@ -20,16 +20,16 @@ _CREDENTIAL: Final = re.compile(r"[A-Za-z0-9._~+/=-]{8,8192}+")
 
 
 _NOUNS: Final = (
-    (b"passw", 0, "password", "pass"),
-    (b"passp", 0, "password", "pass"),
-    (b"passc", 0, "password", "pass"),
-    (b"pwd ", 0, "password", "pwd"),
-    (b"pw ", 0, "password", "pw "),
-    (b"pass ", told.DIRECT_ONLY, "password", "pass"),
-    (b"kennwort", 0, "password", "kennwort"),
-    (b"mot de passe", 0, "password", "pass"),
+    (b"passw", 0, "password", ""),
+    (b"passp", 0, "password", ""),
+    (b"passc", 0, "password", ""),
+    (b"pwd ", 0, "password", ""),
+    (b"pw ", 0, "password", ""),
+    (b"pass ", told.DIRECT_ONLY, "password", ""),
+    (b"kennwort", 0, "password", ""),
+    (b"mot de passe", 0, "password", ""),
     (b"mdp ", 0, "password", ""),
-    (b"senha", 0, "password", "senha"),
+    (b"senha", 0, "password", ""),
     (b"wachtwoord", 0, "password", ""),
     (b"pin ", 1, "pin", "pin "),
     (b"code ", 1, "code", "code"),
@@ -41,9 +41,12 @@ _NOUNS: Final = (
     (b"secret", 2, "secret", "secret"),
     (b"cred", 2, "secret", "cred"),
 )
-"""A noun, how sure it makes what follows, the kind, and the stem that must have been heard."""
-_CLOSE_LOOKS: Final = 16
-_CHARS_A_LOOK: Final = 100
+"""A noun, how sure it makes what follows, the kind, and the stem that must stand near a digit.
+
+None where the secret may have no digit itself.
+"""
+_CLOSE_LOOKS: Final = 8
+_CHARS_A_LOOK: Final = 200
 """So many nouns are looked at closely, and one more for so many characters; all more in haste."""
 
 
@@ -152,7 +155,7 @@ def find_schemes(text: str, low: bytes, heard: Container[str], spans: list[Span]
                 continue
             bare = value.group().rstrip(".,")
             scheme = stem[:-1].decode()
-            if not gates.is_placeholder(bare) and _is_credential(bare, scheme):
+            if not placeholders.is_placeholder(bare) and _is_credential(bare, scheme):
                 spans.append(Span(value.start(), value.start() + len(bare), scheme))
 
 
@@ -161,8 +164,8 @@ def _is_credential(value: str, scheme: str) -> bool:
         return inside.holds_user_and_password(value)
     digits = any(map(str.isdigit, value))
     if scheme == "token":
-        return len(value) >= 16 and digits and gates.is_shaped(value)
-    if gates.is_path(value) or gates.is_code(value):
+        return len(value) >= 16 and digits and shapes.is_shaped(value)
+    if placeholders.is_path(value) or codewords.is_code(value):
         return False
     if digits:
         return True
@@ -206,7 +209,7 @@ def _behind(text: str, at: int, strength: int, *, in_haste: bool) -> Iterable[tu
         span = told.hasty(text, at, strength)
         return () if span is None else (span,)
     changed = _FROM_TO.match(text, at) if strength == 0 else None
-    if changed is not None and all(map(gates.is_mixed, changed.groups())):
+    if changed is not None and all(map(shapes.is_mixed, changed.groups())):
         return changed.span(1), changed.span(2)
     span = told.after_noun(text, at, strength)
     return () if span is None else (span,)
@@ -235,8 +238,8 @@ def find_reversed(text: str, low: bytes, spans: list[Span]) -> None:
             start = text.find(value, start) if value else at
             if (
                 len(value) > 3
-                and gates.is_mixed(value)
-                and not gates.is_masked(value)
-                and not gates.is_dated(value)
+                and shapes.is_mixed(value)
+                and not placeholders.is_masked(value)
+                and not shapes.is_dated(value)
             ):
                 spans.append(Span(start, start + len(value), "password"))

@@ -50,6 +50,26 @@ LOUD: Final = 0
 BARE: Final = 1
 QUIET: Final = 2
 NAMES: Final = 3
+
+
+@lru_cache(maxsize=4096)
+def _is_foreign(word: str) -> bool:
+    """Tell whether a word may belong to the name of a secret in another language."""
+    return not _FOREIGN_WORDS.isdisjoint(keys.words(word))
+
+
+def speaks_abroad(near: str) -> bool:
+    """Tell whether words before a sign are beyond ASCII and may name a secret."""
+    return not near.isascii() and any(map(_is_foreign, near.split()))
+
+
+_FOREIGN_WORDS: Final = frozenset(
+    word
+    for name in FOREIGN
+    for word in keys.words(name)
+    if len(word) > len("de") or not word.isascii()
+)
+"""One of these is in each name."""
 _LONGEST_NAME: Final = 64
 _MAX_WORDS: Final = 4096
 _PLAIN: Final = re.compile(r"[\w./-]*\Z", re.ASCII)
@@ -57,7 +77,9 @@ _BY_PLACE: Final = NAMING | LINK_NAMES | {"signature", "hmac", "Signature", "inp
 _ONLY_NAMING: Final = NAMING - LINK_NAMES
 
 
-def quietness(word: str, lookup: Lookup) -> int:
+def quietness(  # noqa: PLR0911 - one exit for each reason
+    word: str, lookup: Lookup
+) -> int:
     """Tell what a look around finds for a *word* before a sign.
 
     ``QUIET``: never anything. ``BARE``: nothing, unless a blank and other words stand before it or

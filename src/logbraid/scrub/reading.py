@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from logbraid.scrub import expressions, gates, inside, keys, lines, urls
+from logbraid.scrub import codewords, expressions, gates, inside, keys, lines, placeholders, urls
 from logbraid.scrub.keys import Verdict
 from logbraid.scrub.spans import Span
 
@@ -17,8 +17,8 @@ _QUOTE: Final = re.compile(r"[bBuUrRfFnNeE@$]{0,2}(\\{0,7})([\"'`])")
 _SPACE: Final = re.compile(r"[ \t]{0,64}")
 _BARE: Final = re.compile(r"[^\s\"'`<>]{1,4096}+")
 _CUT: Final = re.compile(
-    r"&(?=[\w.\[\]%+-]{1,64}=|\Z|amp;)|;(?=\s|\Z|[\w ]{1,40}=)|,(?=\s|\Z|[\"'{\[]|[\w.-]{1,"
-    r"40}[=:])|"
+    r"&(?=[\w.\[\]%+-]{1,64}=|\Z|amp;)|;(?=\s|\Z|[\w ]{1,40}=)|,(?=\s|\Z|[\"'{\[]|"
+    r"[\w.-]{1,40}[=:])|"
     r"\\+[nrt](?=[\w\s\"'\\.#-]|\Z)|\\+[\"']|[)\]}]+[,;.]?(?=\s|\Z|[)\]},;])|\|(?=\s|\Z)|"
     r"#(?=[\w-]{1,40}=)|"
     r"\$\{"
@@ -30,8 +30,8 @@ _STRING: Final = re.compile(r"(\\{0,7})([\"'])")
 _BRACED: Final = re.compile(r"\{([^{}\"'\s:,]{4,256})\}(?=;|\Z)")
 _CONCAT: Final = re.compile(r"[\"'][ ]{0,4}\+[ ]{0,4}[\"']([^\"'\n]{1,1024})[\"']")
 _TUPLE: Final = re.compile(
-    r"[(\[][ ]{0,4}[bu]?([\"'])[^\"'\n]{0,128}\1,[ ]{0,4}[bu]?([\"'])([^\"'\n]{1,256})\2[ ]{0,"
-    r"4}[)\]]"
+    r"[(\[][ ]{0,4}[bu]?([\"'])[^\"'\n]{0,128}\1,[ ]{0,4}[bu]?([\"'])([^\"'\n]{1,256})\2"
+    r"[ ]{0,4}[)\]]"
 )
 _ARROW: Final = re.compile(r"[\"'][ ]{0,4}(?:->|=>|\u2192|to)[ ]{0,4}[\"']([^\"'\n]{1,1024})[\"']")
 _YAML_TAG: Final = re.compile(r"!{1,2}(?:str|binary|!?python/\w{1,12}|unsafe)[ \t]{1,4}")
@@ -183,7 +183,7 @@ class ValueReader:
         text = self.text
         if verdict.gate == keys.AUTH_PAIR:
             pair = _TUPLE.match(text, first)
-            if pair is not None and not gates.is_masked(pair.group(3)):
+            if pair is not None and not placeholders.is_masked(pair.group(3)):
                 self.spans.append(Span(pair.start(3), pair.end(3), "password"))
                 return pair.end()
         if verdict.gate in (keys.AUTH_PAIR, keys.CARD, keys.DSN, keys.RANDOM, keys.SHAPED):
@@ -239,7 +239,7 @@ class ValueReader:
         whole = lines.rest_of_line(text, start, first, end)
         if name.startswith(expressions.OWN):
             whole = end
-        if whole > end and not gates.is_code(text[first:whole]):
+        if whole > end and not codewords.is_code(text[first:whole]):
             self.redact(first, whole, verdict, quoted=True)
             return whole
         if text.startswith(" / ", end):
@@ -273,8 +273,8 @@ class ValueReader:
         if (
             not quoted
             or inside.is_harmless_dsn(part)
-            or gates.is_placeholder(part)
-            or gates.is_status(part)
+            or placeholders.is_placeholder(part)
+            or placeholders.is_status(part)
         ):
             return
         found: list[Span] = []

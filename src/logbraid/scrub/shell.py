@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from logbraid.scrub import gates, inside, keys, programs
+from logbraid.scrub import gates, inside, keys, placeholders, programs, shapes
 from logbraid.scrub.pairs import Lookup
 from logbraid.scrub.spans import Span
 
@@ -94,7 +94,7 @@ def find_here(text: str, spans: list[Span]) -> None:
     spans.extend(
         Span(found.start(2), found.end(2), "password")
         for found in _HERE.finditer(text)
-        if not gates.is_masked(found.group(2))
+        if not placeholders.is_masked(found.group(2))
     )
 
 
@@ -103,7 +103,7 @@ def _piped(found: re.Match[str], spans: list[Span]) -> None:
     group = next((number for number in (1, 2, 3) if found.group(number)), group)
     value = found.group(group)
     to = found.group(4)
-    if gates.is_placeholder(value) or (to == "base64" and ":" not in value):
+    if placeholders.is_placeholder(value) or (to == "base64" and ":" not in value):
         return
     colon = value.find(":") if to in {"chpasswd", "base64"} else -1
     spans.append(Span(found.start(group) + colon + 1, found.end(group), "password"))
@@ -168,7 +168,7 @@ def _add(text: str, first: int, end: int, verdict: keys.Verdict, spans: list[Spa
 
 def option_is_secret(value: str, verdict: keys.Verdict) -> bool:
     """Tell whether *value* after an option of that *verdict* is its secret."""
-    if value.startswith(("-", "|", ">", "<", "&", ";")) or gates.is_masked(value):
+    if value.startswith(("-", "|", ">", "<", "&", ";")) or placeholders.is_masked(value):
         return False
     if value in _METAVARS or _MOUNT.match(value):
         return False
@@ -177,12 +177,12 @@ def option_is_secret(value: str, verdict: keys.Verdict) -> bool:
     if verdict.gate in (keys.AUTH, keys.AUTH_PAIR, keys.TOKEN):
         return (
             any(map(str.isdigit, value))
-            and not gates.is_auth_word(value)
-            and not gates.is_path(value)
+            and not placeholders.is_auth_word(value)
+            and not placeholders.is_path(value)
         )
     if value.isdigit():
         return gates.is_secret_number(value[:30], verdict.kind)
-    return not gates.is_common(value) and gates.is_secret(value, verdict)
+    return not placeholders.is_common(value) and gates.is_secret(value, verdict)
 
 
 def argument_secrets(items: list[str], lookup: Lookup) -> list[tuple[int, Span]]:
@@ -215,7 +215,7 @@ def _by_place(
             verdict = lookup(words[place.at - 1]) if "=" not in words[place.at - 1] else None
             if verdict is None or verdict.gate == keys.SLOT or not option_is_secret(value, verdict):
                 continue
-        if not gates.is_masked(value):
+        if not placeholders.is_masked(value):
             where = items.index(value, at + 1)
             found.append((where, Span(0, len(value), "password")))
 
@@ -226,7 +226,7 @@ def _share(items: list[str], at: int, found: list[tuple[int, Span]]) -> None:
     for place, item in enumerate(items[at:], at):
         if item.startswith("\\"):
             shared = True
-        elif shared and item[:1] not in "/-*" and not gates.is_masked(item):
+        elif shared and item[:1] not in "/-*" and not placeholders.is_masked(item):
             found.append((place, Span(0, len(item), "password")))
             return
 
@@ -275,7 +275,7 @@ def _flagged(  # noqa: PLR0911 - cheap exits first
     elif flag.glued == "only":
         return None
     step = 0 if item != flag.name else 1
-    if not value or value.startswith("-") or gates.is_masked(value):
+    if not value or value.startswith("-") or placeholders.is_masked(value):
         return None
     if flag.form == "cookie":
         added: list[Span] = []
@@ -292,15 +292,15 @@ def _flagged(  # noqa: PLR0911 - cheap exits first
 
 def password_of(value: str, start: int) -> Span | None:
     """Return where the password stands in ``user:password`` or ``user%password``."""
-    if gates.MARK in value:
+    if placeholders.MARK in value:
         return None
     for sign in ":%,":
         at = value.find(sign)
         if at >= 0:
             password = value[at + 1 :]
-            if password and not gates.is_masked(password):
+            if password and not placeholders.is_masked(password):
                 return Span(start + at + 1, start + len(value), "password")
-            if at >= 12 and gates.is_shaped(value[:at]):
+            if at >= 12 and shapes.is_shaped(value[:at]):
                 return Span(start, start + at, "password")
             return None
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from logbraid.scrub.gates import MARK
+from logbraid.scrub.placeholders import MARK
 
 
 class Span(NamedTuple):

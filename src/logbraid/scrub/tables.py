@@ -6,6 +6,7 @@ The name stands in the first line and the value in another, at the same place.
 from __future__ import annotations
 
 import re
+from itertools import chain, islice
 from typing import Final
 
 from logbraid.scrub import gates, keys
@@ -73,19 +74,24 @@ def _is_secret(value: str, verdict: Verdict, *, quoted: bool) -> bool:
     return False
 
 
+_HEAD: Final = re.compile(
+    r"\n[ \"'\r`*]{0,16}+(?:(?=(\|))|[^\W\d][\w .-]{0,40}+[ \"'\r`*]{0,40}+([|\t,;]))"
+)
+"""How a line may begin that names columns; the first sign is the one that divides."""
+_MOST_HEADS: Final = 50
+
+
 def find_columns(text: str, lookup: Lookup, spans: list[Span]) -> None:
     """Add the cells below a secret name in lines that a comma, tab, semicolon or bar divides."""
-    head_end = text.find("\n")
-    start = 0
-    tried = 0
-    while head_end >= 0 and tried < 50:
-        head = text[start:head_end]
-        for sign in "|\t,;":
-            if sign in head and _table(text, start, head_end, sign, lookup, spans):
-                return
-        tried += 1
-        start = head_end + 1
-        head_end = text.find("\n", start)
+    first = _HEAD.match("\n" + text[:128])
+    later = _HEAD.finditer(text)
+    heads = ((-1, first),) if first is not None else ()
+    for at, head in chain(heads, ((one.start(), one) for one in islice(later, _MOST_HEADS))):
+        head_end = text.find("\n", at + 1)
+        if head_end < 0:
+            return
+        if _table(text, at + 1, head_end, head.group(head.lastindex or 0), lookup, spans):
+            return
 
 
 _NAME: Final = re.compile(r"[^\W\d][\w .-]{0,40}\Z")
@@ -142,8 +148,8 @@ def _line(
 
 
 _BAR_ROW: Final = re.compile(
-    r"\|[ \t]{0,8}[*`]{0,2}([A-Za-z][\w .-]{1,40}?)[*`]{0,2}[ \t]{0,8}\|[ \t]{0,8}`?([^|\s`]{3,"
-    r"256})`?[ \t]{0,8}\|"
+    r"\|[ \t]{0,8}[*`]{0,2}([A-Za-z][\w .-]{1,40}?)[*`]{0,2}[ \t]{0,8}\|[ \t]{0,8}`?("
+    r"[^|\s`]{3,256})`?[ \t]{0,8}\|"
 )
 
 

@@ -11,9 +11,9 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from typing import Final
 
-from logbraid.scrub import cards, hints, notation, pem, prose, shell, tables, urls, values
-from logbraid.scrub.gates import MARK
+from logbraid.scrub import cards, hints, hosts, notation, pem, prose, shell, tables, urls, values
 from logbraid.scrub.pairs import Lookup, PairFinder
+from logbraid.scrub.placeholders import MARK
 from logbraid.scrub.quiet import QuietWords
 from logbraid.scrub.spans import Span, without
 
@@ -30,29 +30,35 @@ def _table(token: str, signs: str) -> bytes:
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _MARKS: Final = _table(_LETTERS + "_-.~+/%\\", ":=")
 _RUN: Final = b"a" * 20
-_LOWER: Final = bytes(
-    48
-    if 48 <= c <= 57
-    else c + 32
-    if 65 <= c <= 90
-    else 32
-    if c in b"\t\r"
-    else 33
-    if c in b"-@<%|'\"\n\\/"
-    else c
-    for c in range(256)
-)
-_MAX_ROUNDS: Final = 4
+
+
+def _as_spoken(char: int) -> int:
+    """Return how a sign sounds in prose: no case, ``0`` for digits, ``!`` for what divides."""
+    if chr(char) in "0123456789":
+        return ord("0")
+    if chr(char) in "\t\r":
+        return ord(" ")
+    if chr(char) in "-@<%|'\"\n\\/":
+        return ord("!")
+    return ord(chr(char).lower()) if char < 128 else char
+
+
+_LOWER: Final = bytes(map(_as_spoken, range(256)))
+_MAX_ROUNDS: Final = 3
 _MANY_SPANS: Final = 32
+"""After so many one second look has to do."""
 _AFTER_COLON: Final = frozenset("*56/A")
 _COLONS: Final = 16
-_ESCAPES: Final = (
-    ("\\u0022", '\\\\\\\\\\"'),
-    ("\\u0027", "\\\\\\\\\\'"),
-    ("&quot;", '\\\\\\\\\\"'),
-    ("%22", '\\\\"'),
-    ("%3A", "  :"),
-    ("%3a", "  :"),
+_ESCAPES: Final = tuple(
+    (escape, sign.rjust(len(escape), filling))
+    for escape, sign, filling in (
+        ("\\u0022", '"', "\\"),
+        ("\\u0027", "'", "\\"),
+        ("&quot;", '"', "\\"),
+        ("%22", '"', "\\"),
+        ("%3A", ":", " "),
+        ("%3a", ":", " "),
+    )
 )
 """Quotes and signs in other clothes, each as long as what it is read as."""
 _WIDE: Final = (("\uff1a", ":"), ("\uff1d", "="), ("\u3000", " "), ("\xa0", " "))
@@ -79,11 +85,11 @@ class TextScanner:
         spans = self.spans(text)
         rounds = 0
         most = _MAX_ROUNDS if len(spans) <= _MANY_SPANS else 1
-        while spans and rounds < most:
+        while spans and rounds <= most:
             # a marker may change how its neighbours read: look again until nothing is found
             text = without(text, spans, counts)
             rounds += 1
-            spans = self.spans(text) if rounds < most or most > 1 else []
+            spans = self.spans(text) if rounds <= most else []
         return text
 
     def spans(self, text: str) -> list[Span]:  # noqa: C901, PLR0912 - a list of cheap tests
@@ -191,8 +197,8 @@ class TextScanner:
             self._tags(text, spans)
         if "-" in text:
             self._dashes(text, raw, spans)
-        if "/" in text and "/p:" in text and not hints.has_dash(text):
-            shell.find_programs(text, lookup, spans)
+        if "/" in text:
+            self._slashes(text, spans)
         if "%3" in text:
             notation.find_encoded(text, lookup, spans)
         if "|" in text:
@@ -201,6 +207,12 @@ class TextScanner:
                 shell.find_piped(text, spans)
         if "\n" in text and ("," in text or "|" in text or "\t" in text or ";" in text):
             tables.find_columns(text, lookup, spans)
+
+    def _slashes(self, text: str, spans: list[Span]) -> None:
+        if " / " in text:
+            hosts.find_slashed(text, spans)
+        if "/p:" in text and not hints.has_dash(text):
+            shell.find_programs(text, self._lookup, spans)
 
     def _tags(self, text: str, spans: list[Span]) -> None:
         if ">" in text and hints.has_tag(text, self._lookup):

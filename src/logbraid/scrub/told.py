@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from logbraid.scrub import gates
+from logbraid.scrub import codewords, placeholders, shapes
 
 DIRECT_ONLY: Final = 3
 """The noun only tells what stands right behind it."""
@@ -125,15 +125,15 @@ def _told(text: str, at: int, strength: int, *, linked: bool) -> tuple[int, int]
 def _is_told(value: str, strength: int, *, linked: bool, quoted: bool, last: bool) -> bool:  # noqa: PLR0911 - cheap exits first
     if (
         len(value) < 3
-        or gates.is_placeholder(value)
+        or placeholders.is_placeholder(value)
         or value.startswith(("-", "[", "(", "<", "{", "$"))
     ):
         return False
     if (
-        gates.is_path(value)
-        or gates.is_code(value)
+        placeholders.is_path(value)
+        or codewords.is_code(value)
         or "://" in value
-        or gates.is_status(value + " x")
+        or placeholders.is_status(value + " x")
     ):
         return False
     if not linked and _ASSIGNED.match(value):
@@ -143,10 +143,10 @@ def _is_told(value: str, strength: int, *, linked: bool, quoted: bool, last: boo
     if strength == CODE:
         return 3 <= len(value) <= 11 and value.replace("-", "").isdigit() and len(value) >= 3
     if strength == 2:
-        return gates.is_shaped(value) or (
-            linked and len(value) >= 8 and digits and letters and not gates.is_dated(value)
+        return shapes.is_shaped(value) or (
+            linked and len(value) >= 8 and digits and letters and not shapes.is_dated(value)
         )
-    if gates.is_common(value) or gates.is_dated(value):
+    if placeholders.is_common(value) or shapes.is_dated(value):
         return False
     mixed = (digits and letters) or (letters and any(char in "!@#$%^&*?+~" for char in value[:-1]))
     if linked:
@@ -156,6 +156,6 @@ def _is_told(value: str, strength: int, *, linked: bool, quoted: bool, last: boo
             or (quoted and " " not in value)
             or (quoted and len(value) < 40)
             or (last and value.isalpha() and len(value) >= 5 and not _DESCRIBED.search(value))
-            or (last and _GLUED.match(value) is not None and gates.mixes_case(value))
+            or (last and _GLUED.match(value) is not None and shapes.mixes_case(value))
         )
     return mixed and len(value) >= 6

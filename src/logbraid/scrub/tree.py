@@ -13,7 +13,7 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from logbraid.record import Plain
-from logbraid.scrub import cards, embedded, gates, inside, keys, neighbours
+from logbraid.scrub import cards, embedded, gates, inside, keys, neighbours, placeholders
 from logbraid.scrub.embedded import LEVELS
 from logbraid.scrub.glance import looking, never
 from logbraid.scrub.keys import NameRules, Verdict
@@ -290,7 +290,7 @@ class Walker:
                 return marker("card", counts)
         elif gate == keys.DSN:
             new = self.scan(text, counts, levels)
-            if new is not text or gates.is_placeholder(text) or gates.is_status(text):
+            if new is not text or placeholders.is_placeholder(text) or placeholders.is_status(text):
                 return new
             return text if inside.is_harmless_dsn(text) else marker("dsn", counts)
         if spans:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from logbraid.scrub.gates import is_placeholder, is_shaped
 from logbraid.scrub.hosts import find_links, find_logins
+from logbraid.scrub.placeholders import is_placeholder
+from logbraid.scrub.shapes import is_shaped
 from logbraid.scrub.spans import Span
 
 _AUTHORITY_END: Final = re.compile(r"[^\s\"'<>`,;|(){}\\]{1,2048}")
+_PATH: Final = re.compile(r"[/?#]")
 _PORT_FIRST: Final = re.compile(r"\d{1,5}(?:[/?#]|\Z)")
 _NO_PORT: Final = re.compile(r":(?!\d{1,5}(?:\Z|[/?#]))")
 _GO_DSN: Final = re.compile(r"@(?:tcp|tcp6|unix|udp)\(")
 _ORACLE: Final = re.compile(
-    r"(?:jdbc:oracle:\w{2,4}:|sqlplus +(?:-\w+ +)*|expdp +|impdp +|sqlldr +)[\w$#]{1,"
-    r"64}/\"?([^@\s\"']{1,256})\"?@"
+    r"(?:jdbc:oracle:\w{2,4}:|sqlplus +(?:-\w+ +)*|expdp +|impdp +|sqlldr +)"
+    r"[\w$#]{1,64}/\"?([^@\s\"']{1,256})\"?@"
 )
 _HOOKS: Final = (
     (
@@ -65,7 +67,8 @@ def find_other_userinfo(text: str, spans: list[Span]) -> None:
 
 def _one(text: str, first: int, end: int, spans: list[Span]) -> int:
     authority = text[first:end]
-    stop = min((i for i in map(authority.find, "/?#") if i >= 0), default=len(authority))
+    path = _PATH.search(authority)
+    stop = path.start() if path is not None else len(authority)
     sign = authority.rfind("@", 0, stop)
     if sign < 0:
         # a slash or a hash in the password that was not percent-encoded

@@ -72,7 +72,7 @@ _JWT_HEAD: Final = re.compile(
 _DIGIT: Final = re.compile(r"\d")
 _LETTER: Final = re.compile(r"[A-Za-z]")
 _PART: Final = re.compile(r"[A-Za-z0-9_-]*+")
-_TELEGRAM: Final = re.compile(r"AA[\w-]{31,35}+")
+_TELEGRAM: Final = re.compile(r":AA(?<=\d:AA)[\w-]{31,35}+")
 _DISCORD: Final = re.compile(
     r"(?<![A-Za-z0-9.])[MNO][A-Za-z0-9_-]{22,27}\.[\w-]{6}\.[\w-]{27,44}+(?!\w|[.-]\w)"
 )
@@ -177,14 +177,12 @@ def _is_mixed(body: str) -> bool:
 
 def find_telegram(text: str, raw: bytes, spans: list[Span]) -> None:
     """Add the bot tokens of Telegram: digits, a colon, then ``AA`` and 33 characters."""
-    at = raw.find(b":AA")
-    while at >= 0:
-        found = _TELEGRAM.match(text, at + 1)
+    for found in _TELEGRAM.finditer(text):
+        at = found.start()
         digits = raw[max(0, at - 12) : at]
         number = len(digits) - len(digits.rstrip(b"0123456789"))
-        if found is not None and 7 <= number <= 11:
+        if 7 <= number <= 11:
             spans.append(Span(at - number, found.end(), "telegram_token"))
-        at = raw.find(b":AA", at + 3)
 
 
 def find_cut(text: str, start: int, spans: list[Span]) -> None:

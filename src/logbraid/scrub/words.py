@@ -11,11 +11,19 @@ from __future__ import annotations
 from typing import Final
 
 PASSWORDS: Final = (
-    "pw|psk|preshared key|pre shared key|presharedkey|bindpw|rootpw|bind pw|root pw|wifi key|"
-    "wpa key|passkey|net pass|password|passwords|passwd|passwds|passphrase|passphrases|pwd|pswd|"
-    "passwrd|psw|pass word|"
-    "pass phrase|pass wd|user pass|passcode|pass code|one time password|temp pass|db pass|"
-    "unlock code|keystore pass|store pass|key pass"
+    # the word, its short and its wrong forms
+    "passcode|passkey|passphrase|passphrases|passwd|passwds|password|passwords|passwrd|psw|"
+    "pswd|pw|pwd|"
+    # the same written apart
+    "pass code|pass phrase|pass wd|pass word|"
+    # with its owner, as ``pass`` alone may be a verb
+    "db pass|key pass|keystore pass|store pass|temp pass|user pass|"
+    # of LDAP's settings, which are glued
+    "bind pw|bindpw|root pw|rootpw|"
+    # what opens a network or a device, and is typed like a password
+    "pre shared key|preshared key|presharedkey|psk|unlock code|wifi key|wpa key|"
+    # for one use, and it may be a number
+    "one time password"
 )
 PHRASES: Final = (
     "mnemonic|seed phrase|recovery phrase|secret phrase|wallet seed|mnemonic phrase|seed words|"
@@ -44,8 +52,8 @@ SECRETS: Final = (
     "app secret|consumer secret|shared secret|signing secret|"
     "bearer|jwt|csrf|xsrf|secret question answer|"
     "security answer|code verifier|client assertion|saml response|saml assertion|kubeconfig|"
-    "basic auth|userpwd|auth data|session cookie|session secret|nonce secret|hash secret|"
-    "encrypted password|kubernetes token|service account json|authenticity token|login cookie"
+    "basic auth|userpwd|auth data|session cookie|session secret|"
+    "encrypted password|service account json|authenticity token|login cookie"
 )
 KEYS: Final = (
     "api|access|private|secret|signing|sign|encryption|decryption|encrypt|crypto|cipher|account|"

@@ -1,0 +1,67 @@
+"""Whatever a text holds, scrubbing it takes a bounded number of steps."""
+
+from __future__ import annotations
+
+import sys
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from logbraid.scrub import Scrubber
+
+WINDOW = 2512
+UNITS = [
+    *r'- -- ( (a: (ab: ghp_ sk- eyJ \ \\" a=b& @ a@b u:p@h <a> <password> |a = : %3D'.split(),
+    *"' \" ', :// a://u:p@h AKIA :AA 0 ----- /p: <<< | \t \n".split(" "),
+    *("-----BEGIN ", "-----END ", "4111 ", "4111111111111111 ", "1234-5678-", "k: v\n", "a,b\n"),
+    *("password: ", "password=x ", 'password="', '"password": "x", ', "password is ", "password '"),
+    *("api key 7 token ", "key: ", "pin 1234 ", "type:", "Bearer a1 ", "is my password "),
+    *("\u043f\u0430\u0440\u043e\u043b\u044c ", "\u00e9: ", '"name": "password" '),
+    *("curl -u a:b ", "mysql -p", " -p", "--password ", "net use \\\\a ", "echo a|"),
+    *("name=password value=", "insert into a (b) values (", "setPassword('a", "login('a','"),
+    *("requirepass a1b2\n", "cookie: a=b; ", "secret:\n  a: b\n", "log in as a / b1 ", "a\tb\n"),
+]
+MOST_STEPS = 28_000
+"""Calls for a window: a call takes 50 ns and more, most of them are C's."""
+
+
+def steps(text: str) -> int:
+    """Return how many functions are called to scrub *text* once its words are known."""
+    scanner = Scrubber()._walker.scanner
+    scanner.scrub(text, {})
+    count = 0
+
+    def counted(_: FrameType, event: str, __: Any) -> None:
+        nonlocal count
+        count += event in {"call", "c_call"}
+
+    sys.setprofile(counted)
+    try:
+        scanner.scrub(text, {})
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_steps_are_bounded_and_grow_no_faster_than_the_text(unit: str) -> None:
+    short, long = (steps((unit * WINDOW)[:size]) for size in (WINDOW, 4 * WINDOW))
+    assert short < MOST_STEPS
+    assert long < 4.5 * short + 2_500
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "password: {}\n",
+        "DB_PASSWORD={}\n",
+        '"api_key": "{}",\n',
+        "the password is {}.\n",
+        "api key: {}\n",
+    ],
+)
+def test_the_last_of_many_secrets_is_redacted_like_the_first(line: str) -> None:
+    values = [f"Xq{number}vT7zLp" for number in range(200)]
+    scrubbed = Scrubber().scrub_text("".join(map(line.format, values)), {})
+    assert [value for value in values if value in scrubbed] == []
