@@ -631,3 +631,31 @@ def test_a_program_written_for_machina_runs_with_its_import_changed() -> None:
     assert [one["action"] for one in tracer.summary()] == ["llm_call", "connector_query"]
     assert tracer.summary()[0]["usd_cost"] == 0.25
     assert "t0ken-77" not in str(tracer.summary())
+
+
+class Grumpy:
+    """An object that answers no question."""
+
+    def __bool__(self) -> bool:
+        raise ValueError("ambiguous")
+
+    def __eq__(self, other: object) -> bool:
+        raise ValueError("incomparable")
+
+    __hash__ = None  # type: ignore[assignment]  # as numpy's arrays
+
+
+def test_no_value_of_a_field_raises_into_the_agent() -> None:
+    tracer = ActionTracer(prices={"m": {"prompt": 1, "completion": 1}})
+    heard: list[TraceEntry] = []
+    tracer.subscribe(heard.append)
+    with capture_logs() as records:
+        for name in ("prompt_tokens", "output_summary", "status_code", "operation", "model"):
+            with tracer.trace("llm_call") as entry:
+                setattr(entry, name, Grumpy())
+        with tracer.trace("llm_call") as entry:
+            entry.prompt_tokens = None  # type: ignore[assignment]  # a provider that told none
+            entry.completion_tokens = 5
+    assert entry.total_tokens == 5
+    assert len(records) >= 3
+    assert len(tracer.entries) == 6

@@ -22,6 +22,14 @@ from logbraid.record import Plain
 MAX_SUMMARY_CHARS: Final = 2000
 
 
+def says(value: object) -> bool:
+    """Tell whether *value* of a field says anything: not ``None``, 0 or an empty text or dict."""
+    return value is not None and (type(value) not in _PLAIN or bool(value))
+
+
+_PLAIN: Final = frozenset({str, int, float, dict})  # others may not like to be asked
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -153,7 +161,7 @@ class TraceEntry:
         told = {name: getattr(self, name) for name in _ALWAYS}
         for name in _WHERE_KNOWN:
             value = getattr(self, name)
-            if value not in (None, "", 0):
+            if says(value):
                 told[name] = value
         return told
 

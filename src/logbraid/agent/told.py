@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from logbraid.agent.entry import TraceEntry
+from logbraid.agent.entry import TraceEntry, says
 from logbraid.agent.outcome import CANCELLED, OK
 from logbraid.integrations.structlog import get_logger
 
@@ -32,9 +32,8 @@ def tell(entry: TraceEntry) -> None:
 
 def _fields(entry: TraceEntry) -> dict[str, Any]:
     fields: dict[str, Any] = {"status": entry.status, "duration_ms": entry.duration_ms}
-    for name, value in vars(entry).items():  # what was never set is not there
-        if value and name in _TOLD:
-            fields[name] = value
+    set_ones = vars(entry).items()  # what was never set is not there
+    fields.update({name: value for name, value in set_ones if name in _TOLD and says(value)})
     if entry.error_type:
         fields["error_class"] = entry.error_type
     return fields

@@ -41,7 +41,9 @@ class ActionTracer:
         self._entries: deque[TraceEntry] = deque(maxlen=max_entries)
         self._subscribers: tuple[tuple[str | None, Subscriber], ...] = ()
         self._prices = prices
-        self._log = log
+        self._steps: tuple[Subscriber, ...] = (self._complete, tally.count, self._tell_subscribers)
+        if log:
+            self._steps = (*self._steps, tell)
         self.subscriber_errors = 0
         """How often a subscriber raised. Each is told on stderr once a minute at most."""
 
@@ -96,18 +98,24 @@ class ActionTracer:
 
         Never raises: a subscriber that fails is counted and told, the others get the entry.
         """
+        self._entries.append(entry)
+        for step in self._steps:
+            try:
+                step(entry)
+            except Exception as error:  # noqa: BLE001 - an entry's fields may hold anything
+                health.complain("trace entry", error)
+
+    def _complete(self, entry: TraceEntry) -> None:
         if not entry.span_id:
             self._adopt(entry)
         entry.settle()
         if entry.usd_cost is None and self._prices is not None and entry.model:
             entry.usd_cost = cost_of(entry, self._prices)
-        self._entries.append(entry)
-        tally.count(entry)
+
+    def _tell_subscribers(self, entry: TraceEntry) -> None:
         for action, subscriber in self._subscribers:
             if action is None or action == entry.action:
                 self._hand(subscriber, entry)
-        if self._log:
-            tell(entry)
 
     def _hand(self, subscriber: Subscriber, entry: TraceEntry) -> None:
         try:
