@@ -398,7 +398,7 @@ def test_at_exit_everything_is_sent(receiver: Receiver) -> None:
     took, done = child(receiver.url, 500)
     assert (done.returncode, done.stderr) == (0, "")
     assert len(receiver.records) == 500
-    assert took < 2
+    assert took < 4
 
 
 @pytest.mark.parametrize("how", ["stalls", "refuses", "answers 503"])
@@ -413,13 +413,15 @@ def test_no_receiver_holds_up_exit_for_more_than_two_seconds(receiver: Receiver,
             probe.bind(("127.0.0.1", 0))
             url = f"http://127.0.0.1:{probe.getsockname()[1]}"
     took, done = child(url, 3000, OTEL_EXPORTER_OTLP_TIMEOUT="30")
-    assert took < 2
+    assert took < 4, "1.3 s on a machine that does nothing else; 30 without a bound"
     assert done.returncode == 0
     assert "sink otlp" in done.stderr
 
 
 def test_a_forked_child_sends_its_own_lines_once(receiver: Receiver) -> None:
     more = """
+import warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # of 3.12: the process has a thread
 pid = os.fork()
 log.info("after", who="child" if pid == 0 else "parent")
 if pid == 0:

@@ -330,3 +330,14 @@ def test_a_hundred_thousand_names_cost_no_more_than_a_thousand() -> None:
             logbraid.get_logger("app").info("context")
     assert all(len(line) <= 200 for line in records)
     assert records[0]["truncated"]["..."] > 99_000
+
+
+def test_of_more_text_than_a_line_can_hold_only_the_length_is_told() -> None:
+    tree = {f"k{number}": f"{number} " + "4111 " * 600 for number in range(40)}
+    with capture_logs() as records:
+        logbraid.get_logger("app").info("much", tree=tree, last="x" * 3000)
+    (record,) = records
+    assert record["tree"]["k0"].startswith("0 4")
+    assert record["tree"]["k39"] == "...[3003 chars]"
+    assert record["last"] == "...[3000 chars]"
+    assert record["truncated"]["last"] == 3000

@@ -202,7 +202,7 @@ class FastPath:
         counts: dict[str, int],
     ) -> bool:
         """Scrub and cut *special* of *fields*, and add the notes; ``False``: the long way knows."""
-        walk, room = self._walk, [_MAX_LEAVES - len(fields)]
+        walk, room = self._walk, [_MAX_LEAVES - len(fields), 2 * self._max_bytes]
         cut_here: dict[str, int] = {}
         try:
             for name in special:
@@ -212,10 +212,13 @@ class FastPath:
                 elif type(value) is list:
                     fields[name] = walk.items(value, 1, room, counts)
                 elif len(value) <= self._max_chars:
-                    fields[name] = walk.text(value, counts)
+                    fields[name] = walk.text(value, room, counts)
                 else:
                     fields[name] = self._cut(name, value, notes, cut_here)
+                    room[1] -= self._max_chars + LOOK_AHEAD
         except Exception:  # noqa: BLE001 - not ordinary, or a fault that the long way meets and tells
+            return False
+        if room[1] < 0:
             return False
         notes.update(cut_here)
         if notes:

@@ -87,7 +87,10 @@ class Pipeline:
         self.layers = tuple(layers)
         self.layers_are_idle = layers_are_idle or (lambda: not self.layers)
         self.scrubber = Scrubber(settings.scrub, window=settings.max_summary_chars + LOOK_AHEAD)
-        self.normaliser = Normaliser(max_summary_chars=settings.max_summary_chars)
+        self.normaliser = Normaliser(
+            max_summary_chars=settings.max_summary_chars,
+            max_text_chars=4 * settings.max_line_bytes,  # more than a line holds is not looked at
+        )
         self.stamper = Stamper()
         self.keeps_debug = bool(settings.debug_buffer)
         self.on_settle: list[Callable[[], object]] = []

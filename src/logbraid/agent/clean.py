@@ -40,7 +40,9 @@ class Cleaner:
 
     def __init__(self, max_summary_chars: int) -> None:
         self.max_summary_chars = max(int(max_summary_chars), 0)
-        self._normaliser = Normaliser(max_summary_chars=self.max_summary_chars)
+        self._normaliser = Normaliser(
+            max_summary_chars=self.max_summary_chars, max_text_chars=MAX_LINE_BYTES
+        )
 
     @classmethod
     def of(cls, max_summary_chars: int) -> Self:

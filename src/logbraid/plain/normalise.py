@@ -32,15 +32,21 @@ __all__ = ["LOOK_AHEAD", "Normaliser"]
 class Normaliser:
     """Turn records and values into plain trees.
 
-    One serves all threads.
+    One serves all threads. Of a record's longer texts *max_text_chars* are handed on in all: of
+    what comes behind that only the length is told, whatever it would cost to look through.
     """
 
     __slots__ = ("rules",)
 
     def __init__(
-        self, *, max_summary_chars: int = 2000, max_depth: int = 8, max_leaves: int = 200
+        self,
+        *,
+        max_summary_chars: int = 2000,
+        max_depth: int = 8,
+        max_leaves: int = 200,
+        max_text_chars: int = 4 * 15_360,
     ) -> None:
-        self.rules = Rules(max_summary_chars, max_depth, max_leaves)
+        self.rules = Rules(max_summary_chars, max_depth, max_leaves, max_text_chars)
 
     def fields(
         self,

@@ -43,10 +43,13 @@ class Rules:
     written by single steps of a dict: one object serves all threads.
     """
 
-    __slots__ = ("max_chars", "max_depth", "max_leaves", "names", "ways")
+    __slots__ = ("max_chars", "max_depth", "max_leaves", "max_text_chars", "names", "ways")
 
-    def __init__(self, max_chars: int, max_depth: int, max_leaves: int) -> None:
+    def __init__(
+        self, max_chars: int, max_depth: int, max_leaves: int, max_text_chars: int
+    ) -> None:
         self.max_chars = max_chars
+        self.max_text_chars = max_text_chars
         self.max_depth = max_depth
         self.max_leaves = max_leaves
         self.names: dict[str, str] = {}
@@ -91,12 +94,23 @@ class Rules:
 class Walk:
     """One walk through one record: what is still free, what is open, what was noted."""
 
-    __slots__ = ("inner", "left", "left_out", "limits", "max_chars", "notes", "open", "rules")
+    __slots__ = (
+        "chars",
+        "inner",
+        "left",
+        "left_out",
+        "limits",
+        "max_chars",
+        "notes",
+        "open",
+        "rules",
+    )
 
     def __init__(self, rules: Rules, notes: dict[str, int], limits: Mapping[str, int]) -> None:
         self.rules = rules
         self.max_chars = rules.max_chars
         self.left = rules.max_leaves
+        self.chars = rules.max_text_chars
         self.left_out = 0
         self.limits = limits
         self.notes = notes
@@ -204,6 +218,10 @@ class Walk:
         if len(text) > most or original > most:
             self.notes[path_of(trail, name)] = max(original, len(text))
             text = text[:most]
+        self.chars -= len(text)
+        if self.chars < 0:  # more than a line can hold: only its length is told
+            self.notes.setdefault(path_of(trail, name), max(original, len(text)))
+            return ""
         return clean(text)
 
     def stranger(self, value: Any, level: int, trail: Trail, name: str) -> Plain:

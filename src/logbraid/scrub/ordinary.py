@@ -36,7 +36,8 @@ class OrdinaryWalk:
     """Walks ordinary trees with the rules and the memory of one Walker.
 
     *most* is the limit of a text, *names* maps names to themselves that the normaliser leaves as
-    they are. ``room`` is a list of one number in each call, the leaves that may still come.
+    they are. ``room`` is a list of two numbers in each call: the leaves that may still come, and
+    the characters that may still be searched.
     """
 
     __slots__ = ("_clean", "_clean_rows", "_looks_clean", "_most", "_names", "_said", "_walker")
@@ -71,7 +72,7 @@ class OrdinaryWalk:
                 if len(value) > most:
                     raise GiveUpError
                 if value not in clean_texts and not self._looks_clean(value):
-                    value = self.text(value, counts)  # noqa: PLW2901 - as above
+                    value = self.text(value, room, counts)  # noqa: PLW2901 - as above
             elif kind is int:
                 if not INT_MIN <= value <= INT_MAX:
                     raise GiveUpError
@@ -109,7 +110,7 @@ class OrdinaryWalk:
                 if value[:1] == "-":
                     options += 1
                 if value not in clean_texts and not self._looks_clean(value):
-                    value = self.text(value, counts)  # noqa: PLW2901 - scrubbed
+                    value = self.text(value, room, counts)  # noqa: PLW2901 - scrubbed
             elif kind is int:
                 if not INT_MIN <= value <= INT_MAX:
                     raise GiveUpError
@@ -127,8 +128,11 @@ class OrdinaryWalk:
             return self._row(made, given, options, counts)
         return made
 
-    def text(self, text: str, counts: dict[str, int]) -> str:
+    def text(self, text: str, room: list[int], counts: dict[str, int]) -> str:
         """Return *text*, which is within its limit and not clean at a glance, scrubbed."""
+        room[1] -= len(text)
+        if room[1] < 0:
+            raise GiveUpError
         return self._fitting(text, self._walker.search(text, counts, LEVELS))
 
     # -- what is rare ----------------------------------------------------------------------

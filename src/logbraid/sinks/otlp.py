@@ -27,7 +27,7 @@ from logbraid.sinks.otlp_records import rejected_in, request_of, resource_of
 NAME: Final = "otlp"
 _LINGER_SECONDS: Final = 0.2
 _PATIENCE_SECONDS: Final = 30.0
-_END_SECONDS: Final = 1.5  # of the 2 that an exit may take
+_END_SECONDS: Final = 1.2  # of the 2 that an exit may take
 _SPARE_SECONDS: Final = 0.3  # between the last try and the end of waiting for it
 _AGAIN: Final = frozenset({429, 502, 503, 504})  # OTLP 1.x, retryable response codes
 _SHUTDOWN: Final = "shutdown"
