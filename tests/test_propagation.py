@@ -338,3 +338,15 @@ def test_traceparent_is_valid_or_none(text: str) -> None:
 )
 def test_traceparent_by_the_letter(text: str, valid: bool) -> None:
     assert (parse_traceparent(text) is not None) is valid
+
+
+def test_child_env_goes_on_in_the_span_of_opentelemetry() -> None:
+    trace = pytest.importorskip("opentelemetry.trace")
+    ids = trace.SpanContext(0xABC, 0xDEF, is_remote=False)
+    with trace.use_span(trace.NonRecordingSpan(ids)):
+        env = child_env({})
+        with bound_context(trace_id="f" * 32):
+            other = child_env({})
+    assert env["TRACEPARENT"] == f"00-{0xABC:032x}-{0xDEF:016x}-01"
+    assert env["TOOL_TRACE_ID"] == f"{0xABC:032x}"
+    assert other["TOOL_TRACE_ID"] == "f" * 32

@@ -10,6 +10,7 @@ from typing import Final
 
 from logbraid.context import TracingContext, current_context
 from logbraid.health import health
+from logbraid.integrations.providers import span_layer
 from logbraid.record import ID_NAMES
 
 TOOL_TRACE_ID: Final = "TOOL_TRACE_ID"
@@ -32,9 +33,7 @@ def child_env(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     as in the lines of this one; but no id of the outer process beside another tenant.
     """
     made = dict(os.environ if environ is None else environ)
-    context = current_context()
-    if context.slot is not None:
-        context = context.slot.fill(context)
+    context = context_here()
     outer = context_from_env(made)
     made.pop(CONTEXT, None)
     ids = _joined({name: outer[name] for name in ID_NAMES if name in outer}, context.tracing_dict)
@@ -45,6 +44,15 @@ def child_env(environ: Mapping[str, str] | None = None) -> dict[str, str]:
         made[TOOL_TRACE_ID] = trace_id
         _renew_traceparent(made, trace_id, context)
     return made
+
+
+def context_here() -> TracingContext:
+    """Return the context of now, with what its request's slot and OpenTelemetry's span know."""
+    context = current_context()
+    if context.slot is not None:
+        context = context.slot.fill(context)
+    span = {} if "span_id" in context else span_layer()
+    return context.merged(span) if span else context
 
 
 def _joined(outer: dict[str, str], ids: dict[str, str]) -> dict[str, str]:
