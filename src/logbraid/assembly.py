@@ -29,7 +29,7 @@ from logbraid.level_file import LevelFile
 from logbraid.middleware.request import restore_access_loggers
 from logbraid.pipeline import Pipeline
 from logbraid.process import renew_after_fork
-from logbraid.propagation import context_from_env
+from logbraid.propagation.environ import context_from_env
 from logbraid.record import Plain
 from logbraid.settings import Resolved, Settings, SettingsChanges, resolve
 from logbraid.sinks.background import BackgroundSink

@@ -29,7 +29,7 @@ from logbraid.failure import error_type
 from logbraid.health import health
 from logbraid.ids import new_id
 from logbraid.level import levels
-from logbraid.propagation import parse_traceparent
+from logbraid.propagation.environ import parse_traceparent
 from logbraid.record import ERROR, INFO, WARNING
 
 LOGGER: Final = "logbraid.access"
