@@ -32,11 +32,14 @@ ROW_OF = {name: number for number, names in enumerate(ROWS) for name in names.sp
 
 DOORS = {
     "structlog": 9,
-    "orjson": 7,
+    "orjson": 8,
     "loguru": 1,
     "pythonjsonlogger": 1,
     "celery": 1,
     "pytest": 1,
+    "duckdb": 1,
+    "typer": 2,
+    "rich": 2,
 }
 """How many of our modules may import a library; whatever is not here and not Python's: none."""
 
