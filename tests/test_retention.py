@@ -41,7 +41,7 @@ def maintenance(root: Path, now: datetime = NOW, days: int = 14) -> Maintenance:
         ("2026-10-01.host-1.jsonl", 14, True),
         ("2026-10-01.4711.jsonl", 14, True),
         ("2026-10-01.host-1.4711.jsonl", 14, True),
-        ("2026-10-01.jsonl.gz", 14, False),
+        ("2026-10-01.jsonl.gz", 14, True),
         ("2026-10-01.json", 14, False),
         ("notes-2026-10-01.jsonl", 14, False),
         ("2026-10-01.a.b.c.jsonl", 14, False),

@@ -30,6 +30,7 @@ TABLES: Final = {
     "threads": "threads",
     "loop": "loop_lag",
     "memory": "memory_growth",
+    "questions": "questions",
     "import": "import_time",
 }
 """The name of each table, and the module that measures it."""

@@ -29,7 +29,7 @@ except ImportError:  # Windows
 
 INTERVAL_SECONDS: Final = 3600.0
 _SHORTEST: Final = timedelta(hours=48)
-_our_file = re.compile(r"(\d{4}-\d{2}-\d{2})(?:\.[a-z0-9_-]{1,64}){0,2}\.jsonl").fullmatch
+_our_file = re.compile(r"(\d{4}-\d{2}-\d{2})(?:\.[a-z0-9_-]{1,64}){0,2}\.jsonl(?:\.gz)?").fullmatch
 _our_directory = re.compile(r"[a-z0-9_][a-z0-9_-]{0,63}").fullmatch
 _OPEN_DIRECTORY: Final[int] = (
     os.O_RDONLY

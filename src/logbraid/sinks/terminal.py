@@ -55,7 +55,7 @@ class TerminalSink:
     ) -> None:
         self.name = name
         self._colors = wants_colors(stream, environ) if colors is None else colors
-        self._renderer: Renderer | None = None
+        self._renderer: Callable[[dict[str, Any]], str] | None = None
         self._out = StdoutSink(stream, name=name, lock=lock, health=health)
         self.runs_foreign_code = self._out.runs_foreign_code
 
@@ -71,9 +71,8 @@ class TerminalSink:
 
     def _draw(self, line: bytes) -> bytes:
         if self._renderer is None:
-            self._renderer = _make_renderer(self._colors)
-        text = self._renderer(None, "", _shown(orjson.loads(line)))
-        return f"{text}\n".encode("utf-8", "replace")
+            self._renderer = drawer(colors=self._colors)
+        return f"{self._renderer(orjson.loads(line))}\n".encode("utf-8", "replace")
 
     def flush(self, timeout_seconds: float = 2.0) -> bool:
         """Return True: nothing is held back here."""
@@ -103,10 +102,12 @@ def _can_color() -> bool:
     return sys.platform != "win32" or importlib.util.find_spec("colorama") is not None
 
 
-def _make_renderer(colors: bool) -> Renderer:
+def drawer(*, colors: bool) -> Callable[[dict[str, Any]], str]:
+    """Return what draws a record as text for people; it takes the record apart."""
     from structlog.dev import ConsoleRenderer  # noqa: PLC0415 - 70 ms that only people pay
 
-    return ConsoleRenderer(colors=colors, sort_keys=False, pad_event_to=_EVENT_WIDTH)
+    renderer: Renderer = ConsoleRenderer(colors=colors, sort_keys=False, pad_event_to=_EVENT_WIDTH)
+    return lambda record: renderer(None, "", _shown(record))
 
 
 class _Shown:
@@ -125,7 +126,7 @@ def _shown(record: dict[str, Any]) -> dict[str, Any]:
     """Return *record* for the renderer: short times and ids, every text clean."""
     shown: dict[str, Any] = {"timestamp": _local_time(str(record.pop("timestamp", "")))}
     level = record.pop("level", None)
-    shown["level"] = level if level in _WORDS else "notset"
+    shown["level"] = level if isinstance(level, str) and level in _WORDS else "notset"
     shown["event"] = clean(str(record.pop("event", "")))
     logger = record.pop("logger", None)
     if logger:

@@ -1,0 +1,188 @@
+"""DuckDB over the columns of a file that counting needs, and no others.
+
+A file that it cannot read whole is left to whoever asks: a damaged line, a time or duration of
+another form show as a row without a time. What is asked for stands in few columns; naming them
+is what makes this four times as fast as parsing every line. No network, no temporary files.
+
+The only file that knows DuckDB.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from logbraid.reading.histogram import BINS_A_DOUBLING, NOTHING
+from logbraid.reading.places import LogFile
+from logbraid.reading.unpack import open_regular
+
+MINUTES: Final = "\0minutes"
+"""The name under which rows of minutes come; no field has it."""
+
+_MEMORY: Final = "512MB"
+_GLOB: Final = frozenset("*?[]{}'")
+_BIN: Final = (
+    f"CASE WHEN duration_ms > 0 THEN CAST(floor(log2(duration_ms) * {BINS_A_DOUBLING}) AS INTEGER)"
+    f" WHEN duration_ms IS NOT NULL THEN {NOTHING} END"
+)
+_NEEDED: Final = {
+    "timestamp": "VARCHAR",
+    "level": "VARCHAR",
+    "status": "VARCHAR",
+    "duration_ms": "DOUBLE",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be counted: by which fields, and what fits."""
+
+    by: tuple[str, ...]
+    by_minute: bool
+    levels: tuple[str, ...]
+    since: str
+    until: str
+    failed: tuple[str, ...]
+
+
+class Counted(NamedTuple):
+    """One row of the answer: ``by`` is empty for all records together."""
+
+    by: str
+    value: str
+    bin: int
+    records: int
+    errors: int
+    timed: int
+    smallest: float
+    largest: float
+
+
+def connect() -> Any | None:
+    """Return a connection to a DuckDB of our own, or ``None`` where it is not installed."""
+    try:
+        import duckdb  # noqa: PLC0415 - 100 ms, and an extra
+    except ImportError:
+        return None
+    engine = duckdb.connect(":memory:")
+    for setting in (
+        f"memory_limit = '{_MEMORY}'",
+        "temp_directory = ''",
+        "autoinstall_known_extensions = false",
+        "preserve_insertion_order = false",
+    ):
+        engine.execute(f"SET {setting}")
+    return engine
+
+
+def aggregate(engine: Any, file: LogFile, plan: Plan) -> list[Counted] | None:
+    """Return the counts of *file*, or ``None`` if it has to be read line by line."""
+    is_nested = any("." in by or not by for by in plan.by)
+    if not plan.by or is_nested or _GLOB & set(file.path) or not _ends_whole(file):
+        return None
+    query, values = _query(file, plan)
+    import duckdb  # noqa: PLC0415 - it is there: someone connected
+
+    try:
+        rows = engine.execute(query, values).fetchall()
+    except duckdb.Error:
+        return None
+    return _told(rows, plan)
+
+
+def _column(by: str) -> str:
+    return "tenant_id" if by == "tenant" else by
+
+
+def _ends_whole(file: LogFile) -> bool:
+    """Tell whether the last line of a plain file has its end; a torn one must be counted."""
+    if file.is_compressed:
+        return True  # what ends too early, DuckDB refuses
+    import os  # noqa: PLC0415 - one use
+
+    with suppress(OSError):
+        fd = open_regular(file.path)
+        try:
+            size = os.fstat(fd).st_size
+            if not size:
+                return True
+            os.lseek(fd, -1, os.SEEK_END)
+            return os.read(fd, 1) == b"\n"
+        finally:
+            os.close(fd)
+    return False
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _query(file: LogFile, plan: Plan) -> tuple[str, list[Any]]:
+    fields = [_column(by) for by in plan.by]
+    types = {**dict.fromkeys(fields, "VARCHAR"), **_NEEDED}
+    shape = ", ".join(f"{_text(name)}: '{kind}'" for name, kind in types.items())
+    values: list[Any] = [file.path]
+    # No time: damaged. Another form of it cannot be compared as text
+    odd = "timestamp IS NULL"
+    if plan.since or plan.until or plan.by_minute:
+        odd += " OR length(timestamp) <> 27 OR timestamp[27] <> 'Z'"
+    wanted = []
+    if plan.levels:
+        wanted.append(f"level IN ({', '.join(map(_text, plan.levels))})")
+    for sign, stamp in ((">=", plan.since), ("<", plan.until)):
+        if stamp:
+            wanted.append(f"timestamp {sign} ?")
+            values.append(stamp)
+    keys = [
+        f"coalesce({_quoted(name)}, {_text(file.tenant)})" if by == "tenant" else _quoted(name)
+        for by, name in zip(plan.by, fields, strict=True)
+    ]
+    keys += ["timestamp[:16]"] if plan.by_minute else []
+    names = [f"key{number}" for number in range(len(keys))]
+    shown = "".join(f", {key} AS {name}" for key, name in zip(keys, names, strict=True))
+    sets = [f"({name}, bin)" for name in names[: len(fields)]]
+    sets += [f"({names[-1]})"] if plan.by_minute else []
+    fitting = f"WHERE is_odd OR ({' AND '.join(wanted)})" if wanted else ""
+    # Sets cost a seventh more than a plain group
+    place = f"GROUPING({', '.join(names)})" if len(sets) > 1 else "0"
+    groups = f"GROUPING SETS ({', '.join(sets)})" if len(sets) > 1 else sets[0].strip("()")
+    # fmt: off
+    query = f"""
+        WITH line AS (
+            SELECT *, {odd} AS is_odd FROM read_json(
+                ?, format = 'newline_delimited', columns = {{{shape}}}, ignore_errors = true)
+        ), fitting AS (
+            SELECT is_odd, {_BIN} AS bin, duration_ms AS ms{shown},
+                   level IN ('error', 'critical') OR status IN {plan.failed}
+                   OR (status BETWEEN '500' AND '599' AND length(status) = 3) AS failed
+            FROM line {fitting}
+        )
+        SELECT {place}, {", ".join(names)}, bin, count(*),
+               count_if(coalesce(failed, false)), count(ms), min(ms), max(ms), count_if(is_odd)
+        FROM fitting GROUP BY {groups}
+    """  # noqa: S608 - names are quoted, values are parameters
+    # fmt: on
+    return query, values
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _told(rows: list[Any], plan: Plan) -> list[Counted] | None:
+    names = [*plan.by, *([MINUTES] if plan.by_minute else [])]
+    told: list[Counted] = []
+    for grouping, *found in rows:
+        *values, number, records, errors, timed, smallest, largest, odd = found
+        if odd:
+            return None
+        # A bit of GROUPING is 0 where its column, the last one lowest, makes the group
+        place = next(at for at in range(len(names)) if not grouping >> (len(names) - 1 - at) & 1)
+        bin_ = NOTHING if number is None else number
+        rest = (bin_, records, errors, timed, smallest or 0.0, largest or 0.0)
+        if not place:  # with those that have no such field, these are all records
+            told.append(Counted("", "", *rest))
+        if values[place] is not None:
+            told.append(Counted(names[place], values[place], *rest))
+    return told
