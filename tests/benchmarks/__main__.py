@@ -31,6 +31,7 @@ TABLES: Final = {
     "loop": "loop_lag",
     "memory": "memory_growth",
     "import": "import_time",
+    "audit": "audit_log",
 }
 """The name of each table, and the module that measures it."""
 
