@@ -32,10 +32,11 @@ ROW_OF = {name: number for number, names in enumerate(ROWS) for name in names.sp
 
 DOORS = {
     "structlog": 9,
-    "orjson": 13,
+    "orjson": 25,
     "loguru": 1,
     "pythonjsonlogger": 1,
     "celery": 1,
+    "cryptography": 1,
     "pytest": 1,
     "opentelemetry": 5,
     "prometheus_client": 1,

@@ -74,8 +74,13 @@ def test_child_forked_while_a_thread_makes_an_id_can_make_one() -> None:
     with new_id._lock:  # as another thread would hold it
         child = os.fork()
         if child == 0:
-            locked = new_id._lock.locked()
-            os._exit(1 if locked else 0)
+            taken: list[bool] = []
+            other = threading.Thread(
+                target=lambda: taken.append(new_id._lock.acquire(blocking=False))
+            )
+            other.start()
+            other.join()
+            os._exit(0 if taken == [True] else 1)
     assert os.waitpid(child, 0)[1] == 0
 
 

@@ -43,12 +43,12 @@ class _Uuid7:
     """RFC 9562 version 7 with a 12-bit counter: sorted by time, also within a millisecond."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may need an id in the middle of one
         self._last = 0
 
     def renew(self) -> None:
         """Replace the lock: a fork may have copied it while another thread held it."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def __call__(self) -> str:
         ticks = (time.time_ns() << 12) // 1_000_000  # 48 bits of milliseconds, 12 of fraction

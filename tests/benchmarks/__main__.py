@@ -32,6 +32,7 @@ TABLES: Final = {
     "memory": "memory_growth",
     "questions": "questions",
     "import": "import_time",
+    "audit": "audit_log",
 }
 """The name of each table, and the module that measures it."""
 

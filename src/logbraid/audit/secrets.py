@@ -1,0 +1,116 @@
+"""Secrets that lie beside a log: the key of payload digests, and one for each user.
+
+``_keys/hmac`` and ``_keys/user-<digest of tenant and user>``, 32 random bytes each, readable by
+the owner alone. A user's secret goes into the key of each of that user's encrypted payloads;
+when it is destroyed they cannot be read by anyone, whoever has the reading key. Copies of the
+directory (backups) have their own life: say so to whoever promises to forget.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from logbraid.audit.errors import AuditError
+from logbraid.audit.files import KEYS, MODE, read_file, sync_directory, write_all
+from logbraid.audit.keys import erase
+from logbraid.ids import new_id
+from logbraid.sinks.opening import open_file
+
+HMAC_KEY: Final = "hmac"
+_USER: Final = "user-"
+
+
+def user_file(tenant: str | None, user: str) -> str:
+    """Return the name of the file that holds the secret of *user* of *tenant*."""
+    text = f"{tenant or ''}\x00{user}".encode("utf-8", "surrogatepass")
+    return _USER + sha256(text).hexdigest()[:40]
+
+
+def secret_id(secret: bytes) -> str:
+    """Return what a record says of the secret that went into its key."""
+    return sha256(b"logbraid user secret\n" + secret).hexdigest()[:16]
+
+
+class Secrets:
+    """The secrets of one log, remembered as long as their files are where they were."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._known: dict[str, tuple[tuple[int, int, int], bytes]] = {}
+
+    def get(self, name: str) -> bytes:
+        """Return the secret of that name, made now if there is none; raises ``AuditError``."""
+        try:
+            found = self._looked_up(name)
+            if found is None:
+                self._make(name)
+                found = self._looked_up(name)
+        except OSError as error:
+            raise AuditError(f"no key for the payload: {type(error).__name__}") from error
+        if found is None:
+            raise AuditError("the key for the payload was removed while it was made")
+        return found
+
+    def _looked_up(self, name: str) -> bytes | None:
+        try:
+            # Another process may have destroyed it since: a look costs 2 us
+            stat = os.lstat(self._path(name))
+        except FileNotFoundError:
+            self._known.pop(name, None)
+            return None
+        identity = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        known = self._known.get(name)
+        if known is not None and known[0] == identity:
+            return known[1]
+        secret = read_file(self._root, KEYS, name)
+        if len(secret) != 32 or not any(secret):
+            raise AuditError("the key for the payload is damaged")
+        if len(self._known) >= 4096:
+            self._known.clear()
+        self._known[name] = (identity, secret)
+        return secret
+
+    def _make(self, name: str) -> None:
+        """Make a secret, whole or not at all: the first of several processes wins."""
+        temporary = f".{name}.{new_id()}"
+        fd = open_file(self._root, KEYS, temporary, MODE)
+        try:
+            write_all(fd, os.urandom(32))
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        try:
+            with suppress(FileExistsError):
+                os.link(self._path(temporary), self._path(name))
+        finally:
+            self._path(temporary).unlink()
+        sync_directory(self._root, KEYS)
+
+    def destroy(self, name: str) -> bool:
+        """Overwrite and remove a secret; tell whether there was one. Raises ``AuditError``."""
+        self._known.pop(name, None)
+        path = self._path(name)
+        try:
+            if not os.path.lexists(path):
+                return False
+            erase(path)
+            path.unlink()
+            sync_directory(self._root, KEYS)
+        except OSError as error:
+            raise AuditError(f"the key was not destroyed: {type(error).__name__}") from error
+        return True
+
+    def by_id(self) -> dict[str, bytes]:
+        """Return the users' secrets that are there by what records say of them."""
+        found = {}
+        for path in sorted(Path(self._root, KEYS).glob(_USER + "*")):
+            secret = read_file(self._root, KEYS, path.name)
+            found[secret_id(secret)] = secret
+        return found
+
+    def _path(self, name: str) -> Path:
+        return Path(self._root, KEYS, name)

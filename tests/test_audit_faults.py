@@ -1,0 +1,363 @@
+"""Kills, failing system calls, bad disks, hostile directories: nothing is lost in silence."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from logbraid.audit import AuditError, AuditLog, Policy, keygen, read, verify
+
+QUIET = Policy(head_seconds=0)
+
+_STORM = """
+import os, sys, threading
+from logbraid.audit import AuditError, AuditLog, Policy
+log = AuditLog(sys.argv[1], key=sys.argv[2], flush=sys.argv[3], policy=Policy(head_seconds=0))
+def work(number):
+    place = 0
+    while True:
+        log.record("x", resource_id=f"{number}-{place}")
+        os.write(1, b"%d-%d\\n" % (number, place))
+        place += 1
+threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+for thread in threads: thread.start()
+os.write(1, b"go\\n")
+"""
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("flush", ["data", "sync", "none"])
+def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path, flush: str) -> None:
+    keys = keygen(tmp_path / "keys")
+    chosen = random.Random(7)
+    acknowledged: set[str] = set()
+    for number in range(5):
+        command = [sys.executable, "-c", _STORM, str(tmp_path / "log"), str(keys["signing"]), flush]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+            assert child.stdout is not None
+            assert child.stdout.readline()
+            time.sleep(chosen.uniform(0.02, 0.12))  # when it is killed is the fault, not a wait
+            child.send_signal(signal.SIGKILL)
+            told = child.stdout.read().decode()
+        acknowledged |= {f"{number}:{one}" for one in told.splitlines() if one != "go"}
+        report = verify(tmp_path / "log", keys["verifying"])
+        assert report.verdict in ("ok", "torn tail"), str(report)
+        assert len(report.findings) <= number + 1
+        written = {f"{number}:{one['resource_id']}" for one in read(tmp_path / "log")}
+        missing = {one for one in acknowledged if one.startswith(f"{number}:")} - written
+        assert missing == set()
+    assert acknowledged
+
+
+# -- each system call in turn ----------------------------------------------------------------
+
+_TEN = """
+import os, sys
+from logbraid.audit import AuditError, AuditLog, Policy, prune
+def told(word):
+    os.write(2, word.encode() + b"\\n")
+clock = [1_700_000_000 * 10**9]
+try:
+    log = AuditLog(sys.argv[1], key=sys.argv[2], clock=lambda: clock[0],
+                   policy=Policy(head_seconds=0))
+except (AuditError, OSError) as error:
+    told("no start")
+    sys.exit(0)
+for number in range(10):
+    try:
+        log.record("x", resource_id=str(number), event_class="rule_denied")
+        told(f"ack {number}")
+    except AuditError:
+        told(f"failed {number}")
+    except OSError as error:
+        told(f"leaked {error!r}")
+log.close()
+clock[0] += 400 * 86400 * 10**9 if len(sys.argv) > 3 else 0
+try:
+    prune(sys.argv[1], key=sys.argv[2], clock=lambda: clock[0])
+    told("pruned")
+except AuditError:
+    told("not pruned")
+"""
+
+CALLS = {
+    "openat": ("ENOSPC", "EIO", "EMFILE"),
+    "write": ("ENOSPC", "EIO", "EINTR"),
+    "fsync": ("EIO", "ENOSPC"),
+    "fdatasync": ("EIO", "ENOSPC"),
+    "rename": ("EIO", "ENOSPC"),
+    "close": ("EIO",),
+}
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("call", CALLS)
+def test_failing_system_call_is_told_and_never_hidden(tmp_path: Path, call: str) -> None:
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not installed")
+    probe = "import os; os.write(1, b'x')"
+    works = subprocess.run(["strace", "-o", os.devnull, sys.executable, "-c", probe], check=False,
+                           capture_output=True)  # fmt: skip
+    if works.returncode:
+        pytest.skip("strace may not trace here")
+    chosen = random.Random(call)
+    base = 0 if call in ("fsync", "fdatasync") else 60 if call == "openat" else 0
+    places = sorted(chosen.sample(range(1, 40), 5))
+    for place in places:
+        error = chosen.choice(CALLS[call])
+        folder = tmp_path / f"{call}-{place}"
+        folder.mkdir()
+        done = subprocess.run(
+            [
+                "strace", "-f", "-o", str(folder / "trace"), "-e", f"trace={call}",
+                "-e", f"inject={call}:error={error}:when={place + base}+1000",
+                sys.executable, "-c", _TEN, str(folder / "log"),
+                str(keygen(folder / "keys")["signing"]),
+            ],
+            check=False, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        where = f"{call} {error} at {place}: {done.stderr[-2000:]}"
+        told = done.stderr.splitlines()
+        if "no start" in told or not any(one.startswith(("ack", "failed")) for one in told):
+            continue  # it hit Python's own start, or the log's
+        assert "leaked" not in done.stderr, where
+        acknowledged = {one.split()[1] for one in told if one.startswith("ack ")}
+        report = verify(folder / "log", folder / "keys" / "audit-verifying.pem")
+        assert report.verdict in ("ok", "torn tail"), f"{where}\n{report}"
+        written = {one["resource_id"] for one in read(folder / "log") if "resource_id" in one}
+        assert acknowledged <= written, where
+
+
+_SHIM = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+static unsigned long state = 0;
+static int fails(int fd) {
+    struct stat st;
+    if (!getenv("FAULTS") || fstat(fd, &st) || !S_ISREG(st.st_mode)) return 0;
+    if (!state) state = strtoul(getenv("FAULTS"), 0, 10);
+    state = state * 6364136223846793005UL + 1442695040888963407UL;
+    return (state >> 33) % 100 < 2;
+}
+#define SHIM(name) int name(int fd) { \
+    static int (*real)(int); if (!real) real = dlsym(RTLD_NEXT, #name); \
+    if (fails(fd)) { errno = EIO; return -1; } return real(fd); }
+SHIM(fsync)
+SHIM(fdatasync)
+ssize_t write(int fd, const void *data, size_t size) {
+    static ssize_t (*real)(int, const void *, size_t);
+    if (!real) real = dlsym(RTLD_NEXT, "write");
+    if (fails(fd)) { errno = EIO; return -1; }
+    return real(fd, data, size);
+}
+"""
+
+_MANY = """
+import os, sys
+from logbraid.audit import AuditError, AuditLog, Policy
+log = None
+while log is None:
+    try: log = AuditLog(sys.argv[1], key=sys.argv[2], policy=Policy(head_seconds=0))
+    except AuditError: pass
+for number in range(300):
+    try: log.record("x", resource_id=str(number))
+    except AuditError: continue
+    os.write(1, b"%d\\n" % number)
+log.close()
+"""
+
+
+@pytest.mark.torture
+def test_failing_disk_is_told_and_the_segment_never_written_again(tmp_path: Path) -> None:
+    if shutil.which("gcc") is None or sys.platform != "linux":
+        pytest.skip("gcc on Linux is needed for the shim")
+    (tmp_path / "shim.c").write_text(_SHIM)
+    command = ["gcc", "-shared", "-fPIC", "-o", str(tmp_path / "shim.so"), str(tmp_path / "shim.c")]
+    subprocess.run([*command, "-ldl"], check=True)
+    keys = keygen(tmp_path / "keys")
+    for seed in ("11", "12", "13"):
+        root = tmp_path / seed
+        done = subprocess.run(
+            [sys.executable, "-c", _MANY, str(root), str(keys["signing"])],
+            check=True, capture_output=True, text=True, timeout=60,
+            env={**os.environ, "LD_PRELOAD": str(tmp_path / "shim.so"), "FAULTS": seed},
+        )  # fmt: skip
+        acknowledged = set(done.stdout.split())
+        assert 100 < len(acknowledged) < 300
+        AuditLog(root, key=keys["signing"], policy=QUIET).close()
+        report = verify(root, keys["verifying"])
+        assert report.verdict in ("ok", "torn tail"), str(report)
+        told = list(read(root))
+        assert acknowledged <= {one.get("resource_id") for one in told}
+        assert "audit.io_error" in {one["action"] for one in told}
+
+
+def test_full_disk_raises_for_every_record_that_is_not_on_it(tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(small)],
+                             check=False, capture_output=True)  # fmt: skip
+    if mounted.returncode:
+        pytest.skip("a small file system needs root")
+    keys = keygen(tmp_path / "keys")
+    try:
+        log = AuditLog(small / "log", key=keys["signing"], policy=QUIET)
+        acknowledged, failed = [], 0
+        while failed < 5:
+            try:
+                acknowledged.append(log.record("x", metadata={"fill": "a b " * 200}))
+            except AuditError:
+                failed += 1
+        (small / "ballast").write_bytes(b"")
+        log.close()
+        for path in sorted((small / "log").glob("_unknown/*.jsonl"))[1:]:
+            assert path.stat().st_size < 3000  # failing attempts leave next to nothing
+        written = {one["id"] for one in read(small / "log")}
+        assert set(acknowledged) <= written
+        subprocess.run(["mount", "-o", "remount,size=4m", str(small)], check=True)
+        log = AuditLog(small / "log", key=keys["signing"], policy=QUIET)
+        assert log.record("after") is not None
+        log.close()
+        report = verify(small / "log", keys["verifying"])
+        assert report.verdict in ("ok", "torn tail"), str(report)
+    finally:
+        subprocess.run(["umount", str(small)], check=False)
+
+
+# -- hostile places --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", ["link", "dangling link", "fifo", "directory", "hard link"])
+def test_manifest_that_is_something_else_is_refused(tmp_path: Path, what: str) -> None:
+    target = tmp_path / "target"
+    target.write_text("untouched")
+    folder = tmp_path / "log" / "_log"
+    folder.mkdir(parents=True)
+    path = folder / "manifest.jsonl"
+    if what == "link":
+        path.symlink_to(target)
+    elif what == "dangling link":
+        path.symlink_to(tmp_path / "nothing")
+    elif what == "fifo":
+        os.mkfifo(path)
+    elif what == "directory":
+        path.mkdir()
+    else:
+        path.hardlink_to(target)
+
+    with pytest.raises(AuditError):
+        AuditLog(tmp_path / "log", policy=QUIET)
+    assert target.read_text() == "untouched"
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_link_in_place_of_a_tenants_directory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    log = AuditLog(tmp_path / "log", flush="none", policy=QUIET)
+    (tmp_path / "log" / "_unknown").symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(AuditError):
+        log.record("x")
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    log.close()
+
+
+def test_link_put_in_place_of_a_segment_is_noticed(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.write_text("untouched")
+    log = AuditLog(tmp_path / "log", flush="none", policy=QUIET)
+    log.record("x")
+    path = next(Path(log.root).glob("_unknown/*.jsonl"))
+    path.unlink()
+    path.symlink_to(target)
+    log.record("y")
+    log.close()
+
+    assert target.read_text() == "untouched"
+    assert verify(log.root).exit_code == 1
+
+
+@pytest.mark.parametrize("umask", [0, 0o777])
+def test_modes_are_ours_whatever_the_umask_says(tmp_path: Path, umask: int) -> None:
+    program = (
+        "import os, sys\n"
+        "from logbraid.audit import AuditLog, Policy, keygen\n"
+        f"os.umask({umask})\n"
+        "keys = keygen(sys.argv[1] + '/keys')\n"
+        "log = AuditLog(sys.argv[1] + '/log', key=keys['signing'], recipient=keys['recipient'],\n"
+        "               policy=Policy(head_seconds=0))\n"
+        "log.record('x', payload=1, event_class='data_modified'); log.record('y', payload=1)\n"
+        "log.close()\n"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
+
+    for path in (tmp_path / "log", *(tmp_path / "log").rglob("*"), *(tmp_path / "keys").rglob("*")):
+        wanted = 0o700 if path.is_dir() else 0o600
+        assert stat.S_IMODE(path.lstat().st_mode) == wanted, path
+
+
+def test_append_only_attribute_is_set_while_a_segment_is_open_or_said(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    log = AuditLog(tmp_path / "log", flush="none",
+                   policy=Policy(append_only=True, head_seconds=0))  # fmt: skip
+    log.record("x")
+    path = next(Path(log.root).glob("_unknown/*.jsonl"))
+    if "cannot be set" in capfd.readouterr().err:
+        log.close()
+        pytest.skip("the append-only attribute cannot be set here, which was said")
+    with pytest.raises(PermissionError):
+        os.truncate(path, 0)
+    log.record("y")
+    log.close()
+    os.truncate(path, path.stat().st_size)
+    assert verify(log.root).verdict == "ok"
+
+
+def test_fork_while_threads_record_never_hangs(tmp_path: Path) -> None:
+    log = AuditLog(tmp_path / "log", policy=QUIET)
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.is_set():
+            log.record("thread")
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(20):
+            pid = os.fork()
+            if pid == 0:
+                signal.alarm(8)
+                try:
+                    log.record("child")
+                    log.close()
+                finally:
+                    os._exit(0)
+            assert os.waitpid(pid, 0)[1] == 0
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    log.close()
+
+    actions = [one["action"] for one in read(log.root)]
+    assert actions.count("child") == 20
+    assert verify(log.root).verdict == "ok"
+    assert json.loads(json.dumps(verify(log.root).to_dict()))["verdict"] == "ok"
