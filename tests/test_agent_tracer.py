@@ -11,12 +11,14 @@ import math
 import random
 import subprocess
 import threading
+import urllib.error
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -659,3 +661,51 @@ def test_no_value_of_a_field_raises_into_the_agent() -> None:
     assert entry.total_tokens == 5
     assert len(records) >= 3
     assert len(tracer.entries) == 6
+
+
+def test_counts_and_costs_that_are_none_text_or_rubbish_lose_nothing_else() -> None:
+    tracer = ActionTracer(prices={"m": {"prompt": 1000, "completion": 1000}}, log=False)
+    told: list[tuple[Any, Any, Any]] = [(None, 50, 50), ("10", 5, 15), (math.nan, 5, 5), (-3, 5, 5)]
+    for prompt, completion, total in told:
+        with tracer.trace("llm_call") as entry:
+            entry.model = "m"
+            entry.prompt_tokens, entry.completion_tokens, entry.cached_tokens = (
+                prompt,
+                completion,
+                None,  # type: ignore[assignment]  # as usage details have it
+            )
+        assert (entry.total_tokens, entry.cached_tokens) == (total, 0)
+        assert entry.usd_cost == pytest.approx(total / 1000)
+    odd = ActionTracer(prices=lambda _: -1.0, log=False)
+    with odd.trace("llm_call") as entry:
+        entry.model = "m"
+    assert entry.usd_cost is None
+
+
+def test_the_status_code_of_each_client_library_is_found() -> None:
+    request = httpx.Request("GET", "http://x/")
+    errors = [
+        httpx.HTTPStatusError("no", request=request, response=httpx.Response(503, request=request)),
+        urllib.error.HTTPError("http://x/", 503, "no", None, None),  # type: ignore[arg-type]  # none needed
+    ]
+    tracer = ActionTracer(log=False)
+    for error in errors:
+        with suppress(type(error)), tracer.trace("llm_call"):
+            raise error
+    errors[1].close()  # type: ignore[attr-defined]  # it is a file too
+    assert [entry.status_code for entry in tracer.entries] == [503, 503]
+
+
+def test_observe_looks_at_so_much_and_no_more() -> None:
+    entry = TraceEntry(action="tool_call")
+    row = [{"a": 1}] * 3000
+    entry.observe(input="x" * 1_000_000, output=[row] * 300)
+    assert len(entry.input_summary) == 32_000
+    assert entry.bytes_in == 1_000_000
+    assert entry.fingerprint == fingerprint([[{"a": 2}]])
+
+
+@pytest.mark.parametrize("value", ["super-secret", "my-secret", "supersecret", "test-key"])
+def test_what_testers_take_for_a_secret_is_redacted_under_a_secret_name(value: str) -> None:
+    entry = TraceEntry(action="t", metadata={"api_key": value, "client_secret": value, "a": 1})
+    assert value not in entry.redacting_dump_json()

@@ -90,3 +90,22 @@ def test_every_module_named_exists() -> None:
 
 def test_picture_of_the_terminal_format_is_there() -> None:
     assert (ROOT / "examples" / "terminal.svg").read_text(encoding="utf-8").startswith("<svg")
+
+
+def test_blocks_about_agents_run_one_after_the_other(tmp_path: Path) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", section("Agents: .*?"), re.DOTALL)
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("LOG")}
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(blocks)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=clean,
+        cwd=tmp_path,
+    )
+    told = re.findall(r"```text\n(.*?)```", section("Agents: .*?"), re.DOTALL)[0]
+    said = [re.sub(r"\d\.\d{3}s", "", line) for line in told.splitlines() if line]
+    given = [re.sub(r"\d\.\d{3}s", "", line) for line in done.stdout.splitlines()]
+    assert [line for line in given if line and not line.startswith('{"timestamp"')] == said
+    assert "hunter2-42" not in done.stdout
+    assert "93hd82hsj2kq" not in done.stdout

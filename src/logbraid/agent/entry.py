@@ -14,7 +14,8 @@ from typing import Any, Final, Self
 
 from logbraid.agent.attributes import Attribute, openinference_attributes, otel_attributes
 from logbraid.agent.clean import Cleaner
-from logbraid.agent.outcome import ERROR, OK, status_of
+from logbraid.agent.figures import count_of, money_of
+from logbraid.agent.outcome import ERROR, OK, status_code_of, status_of
 from logbraid.agent.shape import fingerprint, size_of, text_of
 from logbraid.failure import error_message, error_type
 from logbraid.record import Plain
@@ -118,9 +119,8 @@ class TraceEntry:
             return
         self.error = error_message(error) or type(error).__name__
         self.error_type = error_type(error)
-        code = getattr(error, "status_code", None)
-        if self.status_code is None and type(code) is int:
-            self.status_code = code
+        if self.status_code is None:
+            self.status_code = status_code_of(error)
 
     def settle(self) -> None:
         """Make the fields agree that say one thing twice."""
@@ -128,8 +128,14 @@ class TraceEntry:
             self.success = False
         elif not self.success:
             self.status = ERROR
+        told = vars(self)
+        for name in _COUNTS:  # a provider may tell None, text, or rubbish
+            if name in told and (type(told[name]) is not int or told[name] < 0):
+                told[name] = count_of(told[name])
         if not self.total_tokens:
-            self.total_tokens = (self.prompt_tokens or 0) + (self.completion_tokens or 0)
+            self.total_tokens = self.prompt_tokens + self.completion_tokens
+        if self.usd_cost is not None:
+            self.usd_cost = money_of(self.usd_cost)
 
     # -- ways out --------------------------------------------------------------------------
 
@@ -194,6 +200,13 @@ def _moment(value: object) -> datetime:
     return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
 
 
+_COUNTS: Final = (
+    "prompt_tokens",
+    "completion_tokens",
+    "total_tokens",
+    "cached_tokens",
+    "reasoning_tokens",
+)
 _NAMES: Final = frozenset(one.name for one in fields(TraceEntry))
 _ALWAYS: Final = tuple(one.name for one in fields(TraceEntry))[:17]
 _WHERE_KNOWN: Final = tuple(one.name for one in fields(TraceEntry))[17:]

@@ -56,7 +56,10 @@ def log_event(event: object) -> None:
     """
     told = read_event(event)
     try:
-        fields = {**told.data, "event_type": told.type}
+        fields = dict(told.data)
+        if "event_type" in fields:  # the data's own stays
+            fields["event_type_"] = fields.pop("event_type")
+        fields["event_type"] = told.type
         pipeline.emit(_level_of(told), LOGGER, "agent_event", fields)
     except Exception as error:  # noqa: BLE001 - it is never worth an agent
         health.complain("agent event", error)
@@ -100,4 +103,5 @@ def _level_of(event: Event) -> int:
         return ERROR
     if event.type in _CHUNKS:
         return DEBUG
-    return WARNING if event.data.get("status") in _FAILED else INFO
+    status = event.data.get("status")
+    return WARNING if isinstance(status, str) and status in _FAILED else INFO

@@ -7,7 +7,7 @@ is for. Needs the extra ``prometheus``.
 
 from __future__ import annotations
 
-import math
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from logbraid.agent.entry import TraceEntry
 from logbraid.agent.events import Event, read_event
+from logbraid.agent.figures import number_of
 from logbraid.agent.labels import Labels
 from logbraid.agent.metrics_registry import metrics_in
 from logbraid.agent.metrics_table import LATEST, rows_of
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
 _STATUSES: Final = frozenset({OK, ERROR, CANCELLED, TIMEOUT})
+_CODE: Final = re.compile(r"(?:error|status)(?: code)?:? ([45]\d\d)\b", re.IGNORECASE)
 _MAX_ERROR_TYPES: Final = 50
 _MAX_MODELS: Final = 100
 _MAX_OPEN_TURNS: Final = 10_000
@@ -50,10 +52,13 @@ _OUTCOMES: Final = {
 }
 _FROM_THE_START: Final = (
     ("llm_calls", (OK, ERROR)),
-    ("tokens", ("prompt", "completion", "cached")),
+    ("tokens", ("prompt", "completion")),
     ("confirms", ("request", "allow", "reject", "timeout")),
 )
-"""Series that are 0 before anything happened: without them a share of them is no number."""
+"""Series that are 0 before anything happened: without them a share of them is no number.
+
+Not ``cached``: who never tells of cached tokens is not one who has no hits.
+"""
 
 
 class AgentMetrics:
@@ -152,8 +157,9 @@ class AgentMetrics:
         entry.reasoning_tokens = int(_number(data.get("reasoning_tokens")))
         entry.status = str(data.get("status") or OK)
         entry.error_type = _failure_in(event)
-        code = data.get("status_code")
-        entry.status_code = code if type(code) is int else None
+        entry.status_code = _code_in(data)
+        if "cached_tokens" in data or "cache_read_tokens" in data:
+            self._add("tokens", 0, "cached")
         self._call(entry, _number(data.get("duration_ms")) / 1000)
 
     def _confirmation(self, event: Event) -> None:
@@ -270,14 +276,21 @@ def _error_of(entry: TraceEntry) -> str:
     return entry.error_type.rpartition(".")[2] or ERROR
 
 
+def _code_in(data: dict[str, Any]) -> int | None:
+    """Return the HTTP status of a failed call: told by itself, or in the error's text."""
+    code = data.get("status_code")
+    if type(code) is int:
+        return code
+    found = _CODE.search(str(data.get("error_message") or "")[:500])
+    return int(found[1]) if found else None
+
+
 def _failure_in(event: Event) -> str:
-    status = event.data.get("status", OK)
-    if status in {OK, CANCELLED}:
+    status = event.data.get("status") or OK
+    if isinstance(status, str) and status in {OK, CANCELLED}:
         return ""
     return str(event.data.get("error_class") or event.data.get("error_type") or ERROR)
 
 
 def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return 0.0
-    return float(value) if 0 < value < math.inf else 0.0
+    return number_of(value) or 0.0

@@ -30,6 +30,18 @@ def open_span(entry: TraceEntry) -> OpenSpan | None:
         return None
 
 
+def span_of(entry: TraceEntry) -> None:
+    """Make a span of an *entry* that was made by hand; nothing where nobody traces."""
+    if sys.modules.get(_TRACE) is None:
+        return
+    try:
+        from logbraid.agent.otel_spans import span_of as make  # noqa: PLC0415 - an extra
+
+        make(entry)
+    except Exception as error:  # noqa: BLE001 - as above
+        health.complain("opentelemetry span", error)
+
+
 def open_run_span(name: str | None) -> OpenSpan | None:
     """Open a span for a run of an agent; ``None`` where nobody traces."""
     if sys.modules.get(_TRACE) is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
 
 from opentelemetry import context as contexts
@@ -75,8 +76,8 @@ class OpenSpan:
         self.span_id = format(ids.span_id, "016x")
         self.parent_span_id = parent_span_id
 
-    def close(self, entry: TraceEntry) -> None:
-        """End the span with what *entry* says. Never raises."""
+    def close(self, entry: TraceEntry, *, ended: datetime | None = None) -> None:
+        """End the span, now or when it *ended*, with what *entry* says. Never raises."""
         try:
             if self._span.is_recording():
                 told = {
@@ -86,11 +87,11 @@ class OpenSpan:
                 }
                 clean = Cleaner.of(MAX_SUMMARY_CHARS).fields(told)
                 operation, model = str(clean.get("operation", "")), str(clean.get("model", ""))
-                self._span.update_name(span_name(entry.action, operation, model))
+                self._span.update_name(span_name(_safe(entry.action), operation, model))
                 self._describe(otel_attributes(clean), entry.status, str(clean.get("error", "")))
         except Exception as error:  # noqa: BLE001 - a span is never worth an agent
             health.complain("opentelemetry span", error)
-        self.end()
+        self.end(ended)
 
     def close_run(self, attributes: Mapping[str, Attribute], status: str, description: str) -> None:
         """End the span with *attributes*, which are clean already. Never raises."""
@@ -106,11 +107,11 @@ class OpenSpan:
         if status in _FAILED:
             self._span.set_status(Status(StatusCode.ERROR, description or None))
 
-    def end(self) -> None:
+    def end(self, ended: datetime | None = None) -> None:
         """Put what was current before in force again, and end the span. Never raises."""
         try:
             self._leave()
-            self._span.end()  # someone's processors run here
+            self._span.end(_nanoseconds(ended))  # someone's processors run here
         except Exception as error:  # noqa: BLE001 - as above
             health.complain("opentelemetry span", error)
 
@@ -136,12 +137,12 @@ def _standing(context: Context) -> Context:
     return context
 
 
-def open_action(entry: TraceEntry) -> OpenSpan | None:
+def open_action(entry: TraceEntry, *, started: datetime | None = None) -> OpenSpan | None:
     """Open a span for *entry*, which takes its ids; ``None`` where no provider is set."""
     tracer = _tracers.current()
     if tracer is None:
         return None
-    action = entry.action
+    action = _safe(entry.action)
     operation = _safe(entry.operation)
     attributes: dict[str, Attribute] = {ACTION: action}
     word = operation_of(action, operation)
@@ -151,12 +152,19 @@ def open_action(entry: TraceEntry) -> OpenSpan | None:
         attributes[_SUBJECTS[action]] = operation
     row = BY_ACTION.get(action)
     kind = SpanKind.CLIENT if row is not None and row.is_remote else SpanKind.INTERNAL
-    opened = _open(tracer, span_name(action, operation, ""), kind, attributes)
+    opened = _open(tracer, span_name(action, operation, ""), kind, attributes, started)
     if opened is not None:
         entry.trace_id = opened.trace_id
         entry.span_id = opened.span_id
         entry.parent_span_id = opened.parent_span_id
     return opened
+
+
+def span_of(entry: TraceEntry) -> None:
+    """Make a span of *entry*, which ended before anyone opened one: recorded by hand."""
+    opened = open_action(entry, started=entry.timestamp)
+    if opened is not None:
+        opened.close(entry, ended=entry.ended)
 
 
 def open_run(name: str | None) -> OpenSpan | None:
@@ -173,7 +181,11 @@ def open_run(name: str | None) -> OpenSpan | None:
 
 
 def _open(
-    tracer: Tracer, name: str, kind: SpanKind, attributes: dict[str, Attribute]
+    tracer: Tracer,
+    name: str,
+    kind: SpanKind,
+    attributes: dict[str, Attribute],
+    started: datetime | None = None,
 ) -> OpenSpan | None:
     around = contexts.get_current()
     parent = trace.get_current_span(around).get_span_context()
@@ -182,7 +194,7 @@ def _open(
     if not parent.is_valid:
         outer, told = _outer()
         under = around if outer is None else trace.set_span_in_context(outer, around)
-    span = tracer.start_span(name, under, kind, attributes)
+    span = tracer.start_span(name, under, kind, attributes, start_time=_nanoseconds(started))
     if span is INVALID_SPAN or not span.get_span_context().is_valid:
         return None
     return OpenSpan(span, around, told)
@@ -202,6 +214,10 @@ def _outer() -> tuple[NonRecordingSpan | None, str]:
     number = int(told, 16) if told else secrets.randbits(64) or 1
     flags = trace.TraceFlags(trace.TraceFlags.SAMPLED)
     return NonRecordingSpan(SpanContext(int(trace_id, 16), number, True, flags)), told
+
+
+def _nanoseconds(moment: datetime | None) -> int | None:
+    return None if moment is None else int(moment.timestamp() * 1e9)
 
 
 def _is_hex(text: str, digits: int) -> bool:

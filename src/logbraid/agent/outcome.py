@@ -38,3 +38,20 @@ def _word_for(classes: Iterable[str]) -> str:
     if not names.isdisjoint(_CANCELLED):
         return CANCELLED
     return TIMEOUT if any("timeout" in name.lower() for name in names) else ERROR
+
+
+def status_code_of(error: BaseException) -> int | None:
+    """Return the HTTP status that *error* tells of, where client libraries keep it.
+
+    ``.status_code`` (openai), ``.response.status_code`` (httpx, requests), ``.code`` (urllib),
+    ``.status`` (aiohttp, urllib3).
+    """
+    for owner in (error, getattr(error, "response", None)):
+        for name in ("status_code", "code", "status"):
+            try:
+                code = getattr(owner, name, None)
+            except Exception:  # noqa: BLE001, S112 - a property of anyone's; the next may know
+                continue
+            if type(code) is int and 100 <= code <= 599:
+                return code
+    return None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from logbraid.agent.entry import TraceEntry
+from logbraid.agent.figures import money_of
 from logbraid.health import health
 
 Price = Mapping[str, float]
@@ -25,7 +26,7 @@ def cost_of(entry: TraceEntry, prices: Prices) -> float | None:
     """Return what *entry* cost in US dollars, ``None`` if that is not known. Never raises."""
     try:
         if callable(prices):
-            return prices(entry)
+            return money_of(prices(entry))
         return _by_table(entry, prices)
     except Exception as error:  # noqa: BLE001 - a price function is anyone's callable
         health.complain("prices", error)

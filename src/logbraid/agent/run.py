@@ -40,21 +40,16 @@ class agent_run:  # noqa: N801 - reads as a function: with agent_run("triage") a
     def __init__(self, name: str | None = None, *, run_id: str | None = None) -> None:
         self.name = name
         self._wanted = run_id
+        self._open: list[_Running] = []
         self.run_id = ""
-        """The id that is bound while it runs."""
+        """The id that is bound while it runs; of the last one that began."""
         self.tally = Tally()
-        """The figures so far."""
+        """The figures so far, of the same."""
 
     def __enter__(self) -> Self:
-        around = current_tally.get()
-        parent = current_context().get("run_id")
-        self._block = bound_context(run_id=self._wanted or new_id())
-        self.run_id = self._block.__enter__()["run_id"]
-        self._parent = parent if around is not None or parent != self.run_id else None
-        self.tally = Tally(around)
-        current_tally.set(self.tally)
-        self._span = open_run_span(self.name)
-        self._start = perf_counter_ns()
+        running = _Running(self.name, self._wanted)
+        self._open.append(running)
+        self.run_id, self.tally = running.run_id, running.tally
         return self
 
     def __exit__(
@@ -63,15 +58,11 @@ class agent_run:  # noqa: N801 - reads as a function: with agent_run("triage") a
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        try:
-            self._tell(error)
-        finally:
-            if self._span is not None:
-                self._close_span(self._span, error)
-            forget(self.run_id)
-            if current_tally.get() is self.tally:
-                current_tally.set(self.tally.around)
-            self._block.__exit__(kind, error, traceback)
+        now = current_tally.get()  # tasks may share one object: each ends its own
+        mine = [one for one in self._open if one.tally is now] or self._open
+        running = mine[-1]
+        self._open.remove(running)
+        running.end(error)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -88,6 +79,35 @@ class agent_run:  # noqa: N801 - reads as a function: with agent_run("triage") a
         """Return *function* so that each call of it is a run."""
         name = self.name or getattr(function, "__name__", None)
         return wrap(function, lambda: agent_run(name, run_id=self._wanted))
+
+
+class _Running:
+    """A run that began: what is bound for it, and what it says at its end."""
+
+    def __init__(self, name: str | None, wanted: str | None) -> None:
+        self.name = name
+        around = current_tally.get()
+        parent = current_context().get("run_id")
+        self._block = bound_context(run_id=wanted or new_id())
+        self.run_id = self._block.__enter__()["run_id"]
+        self._parent = parent if parent != self.run_id else None
+        self.tally = Tally(around)
+        current_tally.set(self.tally)
+        self._span = open_run_span(name)
+        self._start = perf_counter_ns()
+
+    def end(self, error: BaseException | None) -> None:
+        """Write the run's line, and put in force again what was before."""
+        try:
+            self._tell(error)
+        finally:
+            if self._span is not None:
+                self._close_span(self._span, error)
+            if self._parent or self.tally.around is None:  # else the outer run is this one
+                forget(self.run_id)
+            if current_tally.get() is self.tally:
+                current_tally.set(self.tally.around)
+            self._block.__exit__(None, None, None)
 
     def _close_span(self, span: OpenSpan, error: BaseException | None) -> None:
         status = OK if error is None else status_of(error)
@@ -108,7 +128,7 @@ class agent_run:  # noqa: N801 - reads as a function: with agent_run("triage") a
         fields["status"] = status
         fields["duration_ms"] = round((perf_counter_ns() - self._start) / 1e6, 3)
         fields.update(self.tally.told())
-        if self._parent and self._parent != self.run_id:
+        if self._parent:
             fields["parent_run_id"] = self._parent
         failed = status not in {OK, CANCELLED}
         pipeline.emit(

@@ -17,14 +17,16 @@ from logbraid.agent.clean import plain_value
 
 _MAX_PATHS: Final = 500
 _MAX_DEPTH: Final = 12
+_MAX_ITEMS: Final = 100
+_MAX_VISITS: Final = 5000
 _MAX_KEYS: Final = 64
-_MAX_TEXT: Final = 100_000
+_MAX_TEXT: Final = 32_000
 
 
 def shape_of(payload: object) -> list[str]:
     """Return the sorted key paths of *payload* with their types: ``['items[].id: int', ...]``."""
     paths: set[str] = set()
-    _walk(payload, "", paths, _MAX_DEPTH)
+    _walk(payload, "", paths, _MAX_DEPTH, [_MAX_VISITS])
     return sorted(paths)
 
 
@@ -37,8 +39,9 @@ def fingerprint(payload: object) -> str:
     return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def _walk(value: object, path: str, paths: set[str], depth: int) -> None:
-    if len(paths) >= _MAX_PATHS:
+def _walk(value: object, path: str, paths: set[str], depth: int, left: list[int]) -> None:
+    left[0] -= 1
+    if len(paths) >= _MAX_PATHS or left[0] < 0:
         return
     if depth == 0 or not isinstance(value, Mapping | list | tuple) or not value:
         paths.add(f"{path or '.'}: {_type_of(value)}")
@@ -47,10 +50,10 @@ def _walk(value: object, path: str, paths: set[str], depth: int) -> None:
         is_map = len(value) > _MAX_KEYS
         for key, item in value.items():
             name = key if isinstance(key, str) and key.isidentifier() and not is_map else "*"
-            _walk(item, f"{path}.{name}" if path else name, paths, depth - 1)
+            _walk(item, f"{path}.{name}" if path else name, paths, depth - 1, left)
         return
-    for item in value:
-        _walk(item, f"{path}[]", paths, depth - 1)
+    for item in value[:_MAX_ITEMS]:  # rows of one kind look alike
+        _walk(item, f"{path}[]", paths, depth - 1, left)
 
 
 def _type_of(value: object) -> str:
@@ -64,12 +67,15 @@ def _type_of(value: object) -> str:
 
 
 def text_of(payload: object) -> str:
-    """Return *payload* as the text of a summary: text as it is, all else as JSON. Never raises."""
+    """Return *payload* as the text of a summary: text as it is, all else as JSON. Never raises.
+
+    Not more than 32,000 characters of it: an entry is kept in memory.
+    """
     if isinstance(payload, str):
-        return payload
-    if isinstance(payload, bytes | bytearray):
-        return bytes(payload[:_MAX_TEXT]).decode("utf-8", "replace")
-    return _json(payload).decode()
+        return payload[:_MAX_TEXT]
+    if not isinstance(payload, bytes | bytearray):
+        payload = _json(payload)
+    return bytes(payload[:_MAX_TEXT]).decode("utf-8", "replace")
 
 
 def size_of(payload: object) -> int:

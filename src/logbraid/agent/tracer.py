@@ -15,6 +15,7 @@ from logbraid.agent import tally
 from logbraid.agent.action import Action
 from logbraid.agent.entry import TraceEntry
 from logbraid.agent.here import ids_here
+from logbraid.agent.open_spans import span_of
 from logbraid.agent.prices import Prices, cost_of
 from logbraid.agent.spans import current_entry, new_span_id, new_trace_id
 from logbraid.agent.told import tell
@@ -106,9 +107,10 @@ class ActionTracer:
                 health.complain("trace entry", error)
 
     def _complete(self, entry: TraceEntry) -> None:
+        entry.settle()
         if not entry.span_id:
             self._adopt(entry)
-        entry.settle()
+            span_of(entry)
         if entry.usd_cost is None and self._prices is not None and entry.model:
             entry.usd_cost = cost_of(entry, self._prices)
 

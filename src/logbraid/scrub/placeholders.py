@@ -24,7 +24,7 @@ _PLACEHOLDER: Final = re.compile(
     r"|:[a-z_]{1,32}|@[a-z_]{1,32}|__\w{1,64}__"
     # what a manual says to fill in
     r"|<[^<>]{0,128}>|\[[A-Za-z _-]{0,64}\]"
-    r"|(?:your|my|the|insert|enter|add|put|replace)[-_ ]"
+    r"|(?:your|the|insert|enter|add|put|replace)[-_ ]"
     r"(?:[A-Za-z]+[-_ ]){0,6}[A-Za-z]+(?:[-_ ]here)?"
     r")\Z",
     re.IGNORECASE,
@@ -109,6 +109,8 @@ _AUTH_WORDS: Final = frozenset(
     ).split()
 )
 _DIGIT: Final = re.compile(r"\d")
+_BOAST: Final = re.compile(r"(?:super|top|very|my|test|dev|demo)(?:[-_. ]|secret)", re.IGNORECASE)
+"""How passwords begin that someone made up: ``super-secret`` names nothing, it is one."""
 _LABEL: Final = re.compile(r"[^\W\d][^\W\d]*(?:[ _.-][^\W\d]+){0,5}[:?!.]?\Z")
 
 
@@ -174,4 +176,4 @@ def is_label(value: str) -> bool:
     """Tell whether *value* only names a secret: a caption, a variable, the key of a translation."""
     if len(value) > 48 or _DIGIT.search(value) or not _LABEL.match(value):
         return False
-    return keys.known(value)
+    return _BOAST.match(value) is None and keys.known(value)
