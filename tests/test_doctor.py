@@ -222,3 +222,17 @@ def test_the_command_says_when_it_saw_no_configuration_but_its_own(tmp_path: Pat
     assert told[0].startswith("--  no module imported: ")
     assert told[1].startswith("--  late does not configure logging when imported: ")
     assert not told[2].startswith("--")
+
+
+def test_a_stream_handler_that_came_after_us_is_taken_off_and_told(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with logbraid.configure_logging(format="json"):
+        logging.getLogger("late").addHandler(logging.StreamHandler(sys.stderr))
+        report = logbraid.check()
+        assert not report
+        (told,) = [one.text for one in report.findings if "came after" in one.text]
+        assert told.startswith("late (StreamHandler) came after configure_logging()")
+        logging.getLogger("late").warning("once")
+    out, err = capfd.readouterr()
+    assert (out.count("once"), err.count("once")) == (1, 0)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from logbraid import pipeline
 from logbraid.agent.entry import TraceEntry, says
 from logbraid.agent.outcome import CANCELLED, OK
-from logbraid.integrations.structlog import get_logger
+from logbraid.level import levels
+from logbraid.record import INFO, WARNING
 
 LOGGER: Final = "logbraid.agent"
 _TOLD: Final = dict.fromkeys(
@@ -18,7 +20,7 @@ _TOLD: Final = dict.fromkeys(
 )
 """What a line says of an entry beside its status; the ids are the context's."""
 
-_log: Final = get_logger(LOGGER)
+_GATE: Final = levels.gate(LOGGER)
 
 
 def tell(entry: TraceEntry) -> None:
@@ -26,8 +28,13 @@ def tell(entry: TraceEntry) -> None:
 
     A failed action is no error of the service: the agent may try again. The run says that.
     """
-    write = _log.info if entry.status in {OK, CANCELLED} else _log.warning
-    write(entry.action, **_fields(entry))
+    level = INFO if entry.status in {OK, CANCELLED} else WARNING
+    if level < _GATE.level:
+        return
+    fields = _fields(entry)
+    # The short way is a third faster, where nothing is to be redacted
+    if not pipeline.active.fast(level, _GATE, entry.action, fields):
+        pipeline.emit(level, LOGGER, entry.action, fields)
 
 
 def _fields(entry: TraceEntry) -> dict[str, Any]:
