@@ -1,7 +1,7 @@
-"""Make `terminal.svg`, the picture of the terminal format in the README, from a real run.
+"""Make the pictures in the README, `terminal.svg` and `stats.svg`, from real runs.
 
-Run it with `rich` installed: `python examples/terminal_picture.py [FILE]`. The clock is fixed, so
-that the picture changes only when the format does.
+Run it with `pip install 'logbraid[cli]'`: `python examples/terminal_picture.py [DIRECTORY]`. The
+clock of the first one is fixed, so that it changes only when the format does.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import io
 import itertools
 import logging
 import os
+import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -73,15 +75,38 @@ def session() -> None:
             log.exception("tool_failed", tool="parse_amount")
 
 
-def main() -> None:
-    """Write the picture."""
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_name("terminal.svg")
-    text = Text.from_ansi(told(Screen()).replace(f"{Path(__file__).parent}{os.sep}", ""))
-    console = Console(record=True, file=io.StringIO(), width=140)
-    console.print(text)
+def stats() -> str:
+    """Run `logbraid stats` on the logs of `logbraid demo`; return what it shows."""
+    with tempfile.TemporaryDirectory() as logs:
+        for command in (
+            ["demo", "--directory", logs],
+            ["stats", "--log-dir", logs, "--by", "tool"],
+        ):
+            done = subprocess.run(  # noqa: S603 - ourselves
+                [sys.executable, "-m", "logbraid.cli", *command],
+                env={**os.environ, "FORCE_COLOR": "1"},
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+    return done.stdout
+
+
+def draw(text: str, target: Path, width: int) -> None:
+    """Write *text*, as a terminal of that *width* shows it, to *target*."""
+    console = Console(record=True, file=io.StringIO(), width=width)
+    console.print(Text.from_ansi(text))
     svg = console.export_svg(title="", code_format=TEMPLATE, unique_id="logbraid")
     target.write_text(svg, encoding="utf-8")
     sys.stderr.write(f"wrote {target}\n")
+
+
+def main() -> None:
+    """Write the pictures."""
+    directory = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
+    shown = told(Screen()).replace(f"{Path(__file__).parent}{os.sep}", "")
+    draw(shown, directory / "terminal.svg", 140)
+    draw(stats(), directory / "stats.svg", 100)
 
 
 if __name__ == "__main__":

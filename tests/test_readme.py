@@ -88,8 +88,13 @@ def test_every_module_named_exists() -> None:
         assert module.with_suffix(".py").exists() or module.is_dir() or is_attribute, name
 
 
-def test_picture_of_the_terminal_format_is_there() -> None:
-    assert (ROOT / "examples" / "terminal.svg").read_text(encoding="utf-8").startswith("<svg")
+@pytest.mark.parametrize("picture", re.findall(r"!\[.*?\]\((.*?)\)", README))
+def test_picture_is_there(picture: str) -> None:
+    assert (ROOT / picture).read_text(encoding="utf-8").startswith("<svg")
+
+
+def test_both_pictures_are_shown() -> None:
+    assert README.count("](examples/terminal.svg)") == README.count("](examples/stats.svg)") == 1
 
 
 def test_blocks_about_agents_run_one_after_the_other(tmp_path: Path) -> None:
