@@ -19,7 +19,8 @@ from logbraid.agent.events import Event, read_event
 from logbraid.agent.figures import number_of
 from logbraid.agent.labels import Labels
 from logbraid.agent.metrics_registry import metrics_in
-from logbraid.agent.metrics_table import LATEST, rows_of
+from logbraid.agent.metrics_table import rows_of
+from logbraid.agent.names import LATEST
 from logbraid.agent.outcome import CANCELLED, ERROR, OK, TIMEOUT
 from logbraid.agent.tally import CONFIRM, LLM_CALL, MAX_ITERATIONS, TOOL_CALL, TURN
 from logbraid.agent.tracer import ActionTracer

@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from logbraid.agent.names import LATEST, RELEASE
+
 COUNTER: Final = "counter"
 HISTOGRAM: Final = "histogram"
 
 OUR_OWN: Final = "agent"
-RELEASE: Final = "1.41"
-LATEST: Final = "latest"
 BOTH: Final = "both"
 SEMCONV: Final = (RELEASE, LATEST, BOTH)
 
