@@ -326,10 +326,10 @@ class FastPath:
         is there, and the JSON of the context need not be made anew for every span.
         """
         inside = context.with_span(trace_id, span_id)
-        if not self._idle():
-            return inside
         image = context.made
         if image is None or image.maker is not self:
+            if not self._idle():
+                return inside
             image = self._image(context)
         if image.names or not image.is_ordinary:
             return inside

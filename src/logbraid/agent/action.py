@@ -21,8 +21,8 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 class Recorder(Protocol):
     """What an action needs of its tracer."""
 
-    def begin(self, told: dict[str, Any]) -> TraceEntry:
-        """Return an entry of *told* that begins now, with the ids of the context around it."""
+    def begin(self, told: dict[str, Any], around: TraceEntry | None) -> TraceEntry:
+        """Return an entry of *told* that begins here, inside *around*, with the ids of now."""
 
     def record(self, entry: TraceEntry) -> None:
         """Take an entry that ended."""
@@ -46,8 +46,11 @@ class Action:
 
     def __enter__(self) -> TraceEntry:
         told = self._told
-        entry = self._recorder.begin({**told, "metadata": {**told["metadata"]}})
-        self._open.append(_Open(entry))
+        around = innermost()
+        entry = self._recorder.begin(
+            {**told, "metadata": {**told["metadata"]}}, None if around is None else around.entry
+        )
+        self._open.append(_Open(entry, around))
         return entry
 
     def __exit__(
@@ -93,8 +96,8 @@ class _Open(Frame):
 
     __slots__ = ("_span", "_start", "before", "inside")
 
-    def __init__(self, entry: TraceEntry) -> None:
-        super().__init__(entry)
+    def __init__(self, entry: TraceEntry, around: Frame | None) -> None:
+        super().__init__(entry, around)
         self._span = open_span(entry) if _TRACE in sys.modules else None
         self.before = self.inside = bound.get()
         if self._span is None:  # else every line asks OpenTelemetry for the innermost span
@@ -116,9 +119,12 @@ class _Open(Frame):
         self.is_over = True
         if self._span is not None:
             self._span.close(self.entry)
+        around, before = self.around, self.before
+        if around is not None and around.is_over:  # blocks were left out of order
+            around, before = innermost(), self._ground()
         if current.get() is self:
-            current.set(innermost())
-        now, before = bound.get(), self._ground()
+            current.set(around)
+        now = bound.get()
         if now is self.inside:
             bound.set(before)
         elif self._span is None and now.get("span_id") == self.entry.span_id:

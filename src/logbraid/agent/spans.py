@@ -15,9 +15,9 @@ class Frame:
 
     __slots__ = ("around", "entry", "is_over")
 
-    def __init__(self, entry: TraceEntry) -> None:
+    def __init__(self, entry: TraceEntry, around: Frame | None) -> None:
         self.entry = entry
-        self.around = innermost()
+        self.around = around
         self.is_over = False
 
 

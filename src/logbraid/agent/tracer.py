@@ -75,10 +75,9 @@ class ActionTracer:
             told["conversation_id"] = conversation_id
         return Action(self, told)
 
-    def begin(self, told: dict[str, Any]) -> TraceEntry:
-        """Return an entry of *told* that begins now, with the ids of the context around it."""
+    def begin(self, told: dict[str, Any], around: TraceEntry | None) -> TraceEntry:
+        """Return an entry of *told* that begins here, inside *around*, with the ids of now."""
         told.update(ids_here())
-        around = current_entry()
         told["timestamp"] = datetime.now(UTC)
         told["span_id"] = new_span_id()
         if around is not None:
@@ -90,7 +89,7 @@ class ActionTracer:
 
     def _adopt(self, entry: TraceEntry) -> None:
         """Fill in what an entry made by hand does not say of its ids."""
-        for name, value in vars(self.begin({})).items():
+        for name, value in vars(self.begin({}, current_entry())).items():
             if name != "timestamp" and not getattr(entry, name):
                 setattr(entry, name, value)
 
