@@ -21,7 +21,8 @@ from typing import Final
 _poll = getattr(select, "poll", None)  # not on Windows
 _POLLOUT: Final[int] = getattr(select, "POLLOUT", 4)
 _NEWLINE: Final = 10
-_SETTLE_SECONDS: Final = 0.001
+_SETTLE_SECONDS: Final = (0.001, 0.002, 0.004, 0.008, 0.016)
+"""Waits for a writer that the system took off its processor in the middle of a line."""
 
 SLICE_SECONDS: Final = 0.5
 """How long one wait for room lasts before signals and the state of the pipe are looked at anew."""
@@ -90,14 +91,17 @@ def is_writable(fd: int, timeout_seconds: float) -> bool:
 def is_torn(fd: int, *, sleep: Callable[[float], None] = time.sleep) -> bool:
     """Tell whether the file's last line has no end.
 
-    A line that another process is writing right now looks the same for some microseconds: so a
-    file that has grown a millisecond later is not torn.
+    A line that another process is writing right now looks the same for some microseconds, on a
+    busy machine for some milliseconds: so a file that grows within 31 ms is not torn.
     """
     size, end = end_of(fd)
     if end in (b"", b"\n"):
         return False
-    sleep(_SETTLE_SECONDS)
-    return end_of(fd) == (size, end)
+    for seconds in _SETTLE_SECONDS:
+        sleep(seconds)
+        if end_of(fd) != (size, end):
+            return False
+    return True
 
 
 def end_of(fd: int) -> tuple[int, bytes]:
