@@ -204,8 +204,12 @@ def test_a_turn_lasts_from_its_own_begin_to_its_own_end() -> None:
         {"type": "tool_complete", "data": None},
     ],
 )
-def test_no_event_raises(event: Any) -> None:
-    Setting().metrics.on_event(event)
+def test_no_event_raises_and_the_next_one_counts(event: Any) -> None:
+    one = Setting()
+    one.metrics.on_event(event)
+    one.metrics.on_event(AgentEvent(EventType.TOOL_COMPLETE, tool="next", status="ok"))
+    assert one.value("agent_tool_calls_total", tool="next", status="ok") == 1
+    assert "nan" not in one.text().lower()
 
 
 # Labels

@@ -175,7 +175,12 @@ def test_a_shape_has_key_paths_and_types_and_no_values() -> None:
 def test_no_payload_breaks_observe(payload: Any) -> None:
     entry = TraceEntry(action="x")
     entry.observe(input=payload, output=payload)
-    json.loads(entry.redacting_dump_json())
+    told = json.loads(entry.redacting_dump_json())
+    assert told["action"] == "x"
+    if payload is not None:
+        assert entry.bytes_in == entry.bytes_out
+        assert len(entry.fingerprint) == 16
+        assert len(told["input_summary"]) <= 2000
 
 
 # How it ends

@@ -265,7 +265,8 @@ NAMES = st.sampled_from(OURS) | st.text(min_size=1, max_size=4)
 @settings(max_examples=100, deadline=None)
 @given(st.dictionaries(NAMES, ANY, max_size=20), st.integers(512, 6000))
 def test_any_tree_is_one_strict_line_in_its_budget(record: dict[str, Any], budget: int) -> None:
-    encoded(record, budget)
+    told, _ = encoded(record, budget)  # strict, and within the budget
+    assert isinstance(told, dict)
 
 
 @settings(max_examples=80, deadline=None)
@@ -276,4 +277,6 @@ def test_the_three_steps_together_make_one_strict_line(record: dict[str, Any], b
     body = truncate_fields(body, notes, max_summary_chars=300, limits={"event": 100})
     if notes:
         body["truncated"] = dict(notes)
-    strict(encode_line(body, max_line_bytes=budget, notes=notes))
+    line = encode_line(body, max_line_bytes=budget, notes=notes)
+    assert len(line) <= budget
+    assert isinstance(strict(line), dict)
