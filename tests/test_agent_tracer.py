@@ -25,9 +25,9 @@ from hypothesis import strategies as st
 
 import logbraid
 from logbraid.agent import ActionTracer, TraceEntry, current_entry, fingerprint, shape_of
-from logbraid.context import TracingContext
+from logbraid.context import SpanContext, TracingContext
 from logbraid.context import bound as variable
-from logbraid.pipeline import in_span, ready
+from logbraid.pipeline import ready
 from logbraid.testing import assert_no_secret, capture_logs
 
 SECRET = "sk-proj-Zk3vQ9xR7tB2mN8cL5wY1aD4"
@@ -464,7 +464,7 @@ def test_the_short_cut_into_a_span_writes_the_bytes_of_the_long_way(
             if is_warm:
                 fast.line(20, "app", "warm", {})
             trace_id = bound.get("trace_id", "ab" * 16)
-            inside = in_span(context, trace_id, "cd" * 8)
+            inside = SpanContext(context, trace_id, "cd" * 8)
             plain = TracingContext({**bound, "trace_id": trace_id, "span_id": "cd" * 8})
             assert dict(inside) == dict(plain)
             lines = []

@@ -84,12 +84,13 @@ class TracingContext(Mapping[str, Any]):
 
     def to_dict(self) -> dict[str, Any]:
         """Return a new dict of all that is set."""
-        return dict(self._fields)
+        return dict(self.fields)
 
     @property
     def tracing_dict(self) -> dict[str, str]:
         """The ids among the five that are set, as a new dict."""
-        return {name: self._fields[name] for name in ID_NAMES if name in self._fields}
+        fields = self.fields
+        return {name: fields[name] for name in ID_NAMES if name in fields}
 
     def with_tracing(
         self,
@@ -112,23 +113,8 @@ class TracingContext(Mapping[str, Any]):
 
     def merged(self, changes: Mapping[str, Any]) -> TracingContext:
         """Return a context with *changes*; a value of ``None`` or ``""`` takes its name out."""
-        new = TracingContext.__new__(type(self))
-        new._fields = _ordered(_merged(self._fields, changes))
-        new.slot = self.slot
-        new.block = self.block
-        new.made = None
-        return new
-
-    def with_span(self, trace_id: str, span_id: str) -> TracingContext:
-        """Return a context inside a span. The two are hex digits: what is theirs is not checked."""
-        fields = self._fields
-        new = TracingContext.__new__(type(self))
-        span = {"trace_id": trace_id, "span_id": span_id}
-        if _ends_with_ids(fields) or ("trace_id" in fields and "span_id" in fields):
-            new._fields = {**fields, **span}  # their places are at the end, or taken already
-        else:
-            head: dict[str, Any] = {name: fields[name] for name in ID_NAMES if name in fields}
-            new._fields = {**head, **span, **fields, **span}
+        new = TracingContext.__new__(TracingContext)
+        new._fields = _ordered(_merged(self.fields, changes))
         new.slot = self.slot
         new.block = self.block
         new.made = None
@@ -140,32 +126,54 @@ class TracingContext(Mapping[str, Any]):
         return self._fields
 
     def __getitem__(self, name: str) -> Any:
-        return self._fields[name]
+        return self.fields[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._fields)
+        return iter(self.fields)
 
     def __len__(self) -> int:
-        return len(self._fields)
+        return len(self.fields)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._fields
+        return name in self.fields
 
     def __reduce__(self) -> tuple[type[TracingContext], tuple[dict[str, Any]]]:
-        return type(self), (self._fields,)  # what was made of it belongs to this process
+        return TracingContext, (self.fields,)  # what was made of it belongs to this process
 
     def __repr__(self) -> str:
         # Ids only: what else is bound may be anything, and a repr ends up in tracebacks
-        others = len(self._fields) - len(self.tracing_dict)
+        others = len(self.fields) - len(self.tracing_dict)
         ids = {name: TracingContext._shown_id(value) for name, value in self.tracing_dict.items()}
         text = ", ".join(f"{name}={value!r}" for name, value in ids.items())
         more = f", and {others} more" if others else ""
         return f"TracingContext({text}{more})"
 
 
-def _ends_with_ids(fields: dict[str, Any]) -> bool:
-    """Tell whether nothing but ids is bound, and no span."""
-    return not fields or next(reversed(fields)) in _FIVE
+class SpanContext(TracingContext):
+    """The context inside a span: *around* it, and the span's two ids, which are hex digits.
+
+    Every action of an agent makes one, and most are never read: the mapping is made when it is.
+    """
+
+    __slots__ = ("around", "span_id", "trace_id")
+
+    def __init__(self, around: TracingContext, trace_id: str, span_id: str) -> None:
+        self.around = around
+        self.trace_id = trace_id
+        self.span_id = span_id
+        self.slot = around.slot
+        self.block = around.block
+        self.made = None
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The mapping itself, not a copy: for reading only."""
+        try:
+            return self._fields
+        except AttributeError:
+            span = {"trace_id": self.trace_id, "span_id": self.span_id}
+            self._fields = _ordered({**self.around.fields, **span})
+            return self._fields
 
 
 def _merged(old: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

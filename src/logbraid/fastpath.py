@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from logbraid.clock import NANOSECONDS, THREE
-from logbraid.context import TracingContext, bound
+from logbraid.context import SpanContext, TracingContext, bound
 from logbraid.encode import finish
 from logbraid.health import health
 from logbraid.level import levels
@@ -46,7 +46,7 @@ _DEL: Final = 0x7F
 
 
 @dataclass(slots=True, eq=False)
-class _Image:
+class Image:
     """A context as this pipeline writes it."""
 
     maker: object
@@ -54,7 +54,13 @@ class _Image:
     names: frozenset[str]
     tenant: str | None
     is_ordinary: bool
-    is_traced: bool
+    ids: Mapping[str, str]
+    """The ids of a line, without that of a span."""
+    trace_id: str | None
+    stem: bytes
+    """Their JSON, behind that of the service."""
+    tail: bytes
+    """The JSON of what is bound beside them."""
 
 
 class FastPath:
@@ -67,6 +73,7 @@ class FastPath:
         self._stamp = pipeline.stamper.stamp
         self._second = (-1, b"", "")
         is_open = not (settings.processors or settings.callsite)
+        self._layers_are_idle = pipeline.layers_are_idle
         self._idle: Callable[[], bool] = pipeline.layers_are_idle if is_open else bool
         self._inherits_run = pipeline.keeps_debug and any(
             "run_id" in ask(layer) for layer in pipeline.layers
@@ -104,6 +111,7 @@ class FastPath:
             told = self._beginning(level, logger, event)
             if not told:
                 return None
+        json = image.json if type(context) is not SpanContext else _in_span(image, context)
 
         ordinary, clean_texts = self._ordinary, self._clean_texts
         special: tuple[str, ...] = ()
@@ -132,7 +140,7 @@ class FastPath:
             fields, notes, counts = fields.copy(), {}, {}
             if not self._change(fields, special, notes, counts):
                 return None
-        return self._joined(told, image, fields, notes, counts)
+        return self._joined(told, json, image.tenant, fields, notes, counts)
 
     def kept(self, record: Record) -> tuple[bytes, str | None, str] | None:
         """Return the line of a record that is kept until an error; ``None``: take the long way."""
@@ -163,12 +171,15 @@ class FastPath:
     def _joined(
         self,
         told: bytes,
-        image: _Image,
+        context: bytes | None,
+        tenant: str | None,
         fields: dict[str, Any],
         notes: dict[str, int],
         counts: dict[str, int],
     ) -> tuple[bytes, str | None, str] | None:
-        """Return stamp, *told*, context and *fields* as one line; ``None``: the long way knows."""
+        """Return stamp, *told*, *context* and *fields* as a line; ``None``: the long way knows."""
+        if context is None:
+            return None
         second, rest = divmod(self._clock(), NANOSECONDS)
         known = self._second
         if second != known[0]:
@@ -180,7 +191,7 @@ class FastPath:
             return None
         comma = b"," if fields else b""
         first, then = THREE[micro // 1000], THREE[micro % 1000]
-        line = b"".join((known[1], first, then, told, image.json, comma, body, b"\n"))
+        line = b"".join((known[1], first, then, told, context, comma, body, b"\n"))
         if _DEL in line or not line.isascii():
             line = finish(line)
         # A number first: ``in`` with bytes costs ten times as much
@@ -192,7 +203,7 @@ class FastPath:
             health.truncated.advance()
         if counts:
             health.scrubbed.add_all(counts)
-        return line, image.tenant, known[2]
+        return line, tenant, known[2]
 
     def _change(
         self,
@@ -290,9 +301,32 @@ class FastPath:
         self._heads[level, logger] = head
         return head
 
-    def _image(self, context: TracingContext) -> _Image:
+    def ids_here(self) -> Mapping[str, str]:
+        """Return the ids of a line here, without those of an action's span. Not to be changed."""
+        if not self._layers_are_idle():
+            ids = self._pipeline.context_parts({})[0]
+            ids.pop("span_id", None)
+            return ids
+        context = bound.get()
+        image: Image | None = context.made
+        if image is None or image.maker is not self:
+            image = self._image(context)
+        return image.ids
+
+    def _image(self, context: TracingContext) -> Image:
+        """Return the image of *context*, or of what is around the spans that it stands in."""
+        ground = context
+        while type(ground) is SpanContext:
+            ground = ground.around
+        image: Image | None = ground.made
+        if image is None or image.maker is not self:
+            ground.made = image = self._new_image(ground)
+        context.made = image
+        return image
+
+    def _new_image(self, context: TracingContext) -> Image:
         counts: dict[str, int] = {}
-        ids, others = self._pipeline.context_parts(counts)
+        ids, others = self._pipeline.context_parts(counts, context)
         is_ordinary = (
             not counts
             and len(others) <= _MAX_BOUND
@@ -300,17 +334,19 @@ class FastPath:
                 self._is_ordinary(name) and self._is_scalar(value) for name, value in others.items()
             )
         )
-        json = b""
+        tenant, span = ids.get("tenant_id"), {}
+        if "span_id" in ids:
+            span["span_id"] = ids.pop("span_id")
+        stem = json = tail = b""
         if is_ordinary:
-            told: Mapping[str, Any] = {**self._pipeline.service, **ids, **others}
             try:
-                json = b"," + orjson.dumps(told)[1:-1] if told else b""
+                stem = _members({**self._pipeline.service, **ids})
+                tail = _members(others)
+                json = stem + _members(span) + tail
             except orjson.JSONEncodeError:
                 is_ordinary = False
-        is_traced = "trace_id" in ids or "span_id" in ids
-        image = _Image(self, json, frozenset(others), ids.get("tenant_id"), is_ordinary, is_traced)
-        context.made = image
-        return image
+        trace_id, names = ids.get("trace_id"), frozenset(others)
+        return Image(self, json, names, tenant, is_ordinary, ids, trace_id, stem, tail)
 
     def _is_scalar(self, value: object) -> bool:
         if type(value) is str:
@@ -319,29 +355,21 @@ class FastPath:
             return INT_MIN <= value <= INT_MAX
         return type(value) is bool
 
-    def in_span(self, context: TracingContext, trace_id: str, span_id: str) -> TracingContext:
-        """Return *context*, which is the current one, inside a span, ready for its first line.
 
-        The two are the last ids of a line: where nothing but ids is bound, they stand behind what
-        is there, and the JSON of the context need not be made anew for every span.
-        """
-        inside = context.with_span(trace_id, span_id)
-        image = context.made
-        if image is None or image.maker is not self:
-            if not self._idle():
-                return inside
-            image = self._image(context)
-        if image.names or not image.is_ordinary:
-            return inside
-        json = image.json
-        if not image.is_traced:
-            json += b',"trace_id":"%b","span_id":"%b"' % (trace_id.encode(), span_id.encode())
-        elif context.get("trace_id") == trace_id:
-            old = context.get("span_id")
-            if old is not None:
-                json = json.removesuffix(b',"span_id":"%b"' % old.encode())
-            json += b',"span_id":"%b"' % span_id.encode()
-        else:
-            return inside
-        inside.made = _Image(self, json, image.names, image.tenant, True, True)
-        return inside
+def _members(fields: Mapping[str, Any]) -> bytes:
+    """Return *fields* as members of a JSON object that has others before."""
+    return b"," + orjson.dumps(fields)[1:-1] if fields else b""
+
+
+def _in_span(image: Image, span: SpanContext) -> bytes | None:
+    """Return the JSON of *image* with the two ids of *span*; ``None``: the long way knows.
+
+    They are the last ids of a line, so the rest need not be made anew for each span.
+    """
+    trace_id, span_id = span.trace_id, span.span_id.encode()
+    if image.trace_id == trace_id:
+        return b"".join((image.stem, b',"span_id":"', span_id, b'"', image.tail))
+    if image.trace_id is not None or not trace_id.isalnum():
+        return None
+    trace = (b',"trace_id":"', trace_id.encode(), b'","span_id":"', span_id, b'"')
+    return b"".join((image.stem, *trace, image.tail))

@@ -23,9 +23,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextvars import Context
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Final, TextIO
 
 from structlog.exceptions import DropEvent
@@ -253,9 +251,12 @@ class Pipeline:
 
     # -- its steps -------------------------------------------------------------------------
 
-    def _merge(self, record: Record) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _merge(
+        self, record: Record, ours: Mapping[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         layers = [ask(layer) for layer in self.layers] if record.context is None else []
-        ours = bound.get() if record.context is None else record.context
+        if ours is None:
+            ours = bound.get() if record.context is None else record.context
         if not ours and record.error is not None and record.context is None:
             ours = left_on(record.error) or ours  # its server logs it when the request is over
         defaults: Mapping[str, object] = self.settings.fields
@@ -272,16 +273,13 @@ class Pipeline:
             context["tenant_id"] = self.settings.tenant
         return context, fields
 
-    def context_parts(self, counts: dict[str, int]) -> tuple[dict[str, str], dict[str, Any]]:
-        """Return the ids of the current context, and what else every line of it says."""
-        context, fields = self._merge(Record(0, "", ""))
+    def context_parts(
+        self, counts: dict[str, int], ours: TracingContext | None = None
+    ) -> tuple[dict[str, str], dict[str, Any]]:
+        """Return the ids of *ours*, else of the current context, and what else its lines say."""
+        context, fields = self._merge(Record(0, "", ""), ours)
         ids, others = self.ids.split(context, counts)
         return ids, {**others, **fields}
-
-    @cached_property
-    def ground_ids(self) -> dict[str, str]:
-        """The ids of a line where nothing is bound: the environment's, the settings' tenant."""
-        return Context().run(self.context_parts, {})[0]
 
     def name(self, logger: str, counts: dict[str, int]) -> str:
         """Return the name of a logger as it may be written."""
@@ -395,6 +393,11 @@ class Unconfigured:
             self._pipeline = Pipeline(Settings(), [StdoutSink(self._stream, name="stderr")])
         return self._pipeline
 
+    @property
+    def fastpath(self) -> FastPath:
+        """That of the pipeline with the default settings: wings ask it for ids."""
+        return self.ready().fastpath
+
     def settle(self) -> None:
         """Nothing was taken over that could be looked after."""
 
@@ -411,13 +414,6 @@ def activate(pipeline: Pipeline | None) -> None:
 def ready() -> Pipeline:
     """Return the active pipeline, or the one that stands in for it."""
     return active.ready() if isinstance(active, Unconfigured) else active
-
-
-def in_span(context: TracingContext, trace_id: str, span_id: str) -> TracingContext:
-    """Return *context*, which is the current one, with the ids of a span: for wings."""
-    if isinstance(active, Pipeline):
-        return active.fastpath.in_span(context, trace_id, span_id)
-    return context.with_span(trace_id, span_id)
 
 
 def emit(

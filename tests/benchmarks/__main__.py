@@ -25,6 +25,7 @@ TABLES: Final = {
     "front_ends": "front_ends",
     "logfire": "beside_logfire",
     "outputs": "outputs",
+    "actions": "actions",
     "level": "below_level",
     "tenants": "tenants",
     "threads": "threads",

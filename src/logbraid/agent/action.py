@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import perf_counter_ns
 from types import TracebackType
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from logbraid.agent.entry import TraceEntry
 from logbraid.agent.open_spans import open_span
 from logbraid.agent.spans import Frame, current, innermost
-from logbraid.context import TracingContext, bound
+from logbraid.context import SpanContext, TracingContext, bound
 from logbraid.drive import wrap
-from logbraid.pipeline import in_span
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_TRACE: Final = "opentelemetry.trace"
 
 
 class Recorder(Protocol):
     """What an action needs of its tracer."""
 
-    def begin(self, told: dict[str, Any], around: TraceEntry | None) -> TraceEntry:
+    def begin(
+        self, told: Mapping[str, Any], metadata: Mapping[str, Any], around: TraceEntry | None
+    ) -> TraceEntry:
         """Return an entry of *told* that begins here, inside *around*, with the ids of now."""
 
     def record(self, entry: TraceEntry) -> None:
         """Take an entry that ended."""
 
 
-class Action:
+class Action(Frame):
     """One action: entered, it yields its ``TraceEntry``; left, the entry is recorded.
 
     As a decorator it makes a new action for each call, of functions, coroutine functions,
@@ -37,20 +39,41 @@ class Action:
     not entered by several threads or tasks at once: call ``trace()`` in each.
     """
 
-    __slots__ = ("_open", "_recorder", "_told")
+    __slots__ = (
+        "_again",
+        "_around",
+        "_has_begun",
+        "_inside",
+        "_metadata",
+        "_recorder",
+        "_span",
+        "_start",
+        "_told",
+    )
 
-    def __init__(self, recorder: Recorder, told: dict[str, Any]) -> None:
+    def __init__(self, recorder: Recorder, told: dict[str, Any], metadata: dict[str, Any]) -> None:
         self._recorder = recorder
         self._told = told
-        self._open: list[_Open] = []
+        self._metadata = metadata
+        self._has_begun = self.is_over = False
 
     def __enter__(self) -> TraceEntry:
-        told = self._told
-        around = innermost()
-        entry = self._recorder.begin(
-            {**told, "metadata": {**told["metadata"]}}, None if around is None else around.entry
+        if self._has_begun:
+            return self._enter_again()
+        self._has_begun = True
+        self._again: list[Action] | None = None
+        around = current.get()
+        self.around = around = innermost() if around is not None and around.is_over else around
+        self.entry = entry = self._recorder.begin(
+            self._told, self._metadata, None if around is None else around.entry
         )
-        self._open.append(_Open(entry, around))
+        self._span = open_span(entry) if _TRACE in sys.modules else None
+        self._around = self._inside = bound.get()
+        if self._span is None:  # else every line asks OpenTelemetry for the innermost span
+            self._inside = SpanContext(self._around, entry.trace_id, entry.span_id)
+            bound.set(self._inside)
+        current.set(self)
+        self._start = perf_counter_ns()
         return entry
 
     def __exit__(
@@ -59,12 +82,52 @@ class Action:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        opened = self._open.pop()
-        entry = opened.end(error)
+        if self._again:
+            self._again.pop().__exit__(kind, error, traceback)
+            return
+        entry = self.entry
+        entry.duration_ms = (perf_counter_ns() - self._start) // 1000 / 1000
+        if error is not None:
+            entry.fail(error)
         try:
             self._recorder.record(entry)  # still inside: its line carries its span
         finally:
-            opened.leave()
+            self._leave()
+
+    def _enter_again(self) -> TraceEntry:
+        """Enter a new action of the same words: the first one may be current elsewhere."""
+        again = Action(self._recorder, self._told, self._metadata)
+        entry = again.__enter__()
+        self._again = [*(self._again or ()), again]
+        return entry
+
+    def _leave(self) -> None:
+        """Put the span and the entry around it in force again.
+
+        Undone is only what is still in force here: another task keeps its own, and what was bound
+        inside stays bound.
+        """
+        self.is_over = True
+        if self._span is not None:
+            self._span.close(self.entry)
+        around, before = self.around, self._around
+        if around is not None and around.is_over:  # blocks were left out of order
+            around, before = innermost(), self._ground()
+        if current.get() is self:
+            current.set(around)
+        now = bound.get()
+        if now is self._inside:
+            bound.set(before)
+        elif self._span is None and now.get("span_id") == self.entry.span_id:
+            ids = ("trace_id", "span_id")
+            bound.set(now.merged({name: before.get(name) for name in ids}))
+
+    def _ground(self) -> TracingContext:
+        """Return the context to go back to: no action's that ended before this one."""
+        before, frame = self._around, self.around
+        while isinstance(frame, Action) and frame.is_over and before is frame._inside:  # noqa: SLF001 - another one of us
+            before, frame = frame._around, frame.around  # noqa: SLF001 - as above
+        return before
 
     async def __aenter__(self) -> TraceEntry:
         return self.__enter__()
@@ -81,59 +144,4 @@ class Action:
         """Return *function* so that each call of it is an action."""
         name = getattr(function, "__name__", "")
         told = {"operation": name, **self._told}
-        return wrap(function, lambda: Action(self._recorder, told))
-
-
-_TRACE = "opentelemetry.trace"
-
-
-class _Open(Frame):
-    """An action that began: what has to be undone when it ends.
-
-    Undone is only what is still in force where it ends: another task keeps its own, and what was
-    bound inside stays bound.
-    """
-
-    __slots__ = ("_span", "_start", "before", "inside")
-
-    def __init__(self, entry: TraceEntry, around: Frame | None) -> None:
-        super().__init__(entry, around)
-        self._span = open_span(entry) if _TRACE in sys.modules else None
-        self.before = self.inside = bound.get()
-        if self._span is None:  # else every line asks OpenTelemetry for the innermost span
-            self.inside = in_span(self.before, entry.trace_id, entry.span_id)
-            bound.set(self.inside)
-        current.set(self)
-        self._start = perf_counter_ns()
-
-    def end(self, error: BaseException | None) -> TraceEntry:
-        """Return the entry with how long it took and how it ended."""
-        entry = self.entry
-        entry.duration_ms = round((perf_counter_ns() - self._start) / 1e6, 3)
-        if error is not None:
-            entry.fail(error)
-        return entry
-
-    def leave(self) -> None:
-        """Put the span and the entry around it in force again."""
-        self.is_over = True
-        if self._span is not None:
-            self._span.close(self.entry)
-        around, before = self.around, self.before
-        if around is not None and around.is_over:  # blocks were left out of order
-            around, before = innermost(), self._ground()
-        if current.get() is self:
-            current.set(around)
-        now = bound.get()
-        if now is self.inside:
-            bound.set(before)
-        elif self._span is None and now.get("span_id") == self.entry.span_id:
-            ids = ("trace_id", "span_id")
-            bound.set(now.merged({name: before.get(name) for name in ids}))
-
-    def _ground(self) -> TracingContext:
-        """Return the context to go back to: no action's that ended before this one."""
-        before, around = self.before, self.around
-        while isinstance(around, _Open) and around.is_over and before is around.inside:
-            before, around = around.before, around.around
-        return before
+        return wrap(function, lambda: Action(self._recorder, told, self._metadata))

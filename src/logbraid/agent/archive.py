@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -98,7 +99,7 @@ class EventArchive:
         self._files.write(line, tenant, stem)
         self._remember((tenant, stem))
 
-    def _line(self, stamp: str, told: Event, ids: dict[str, str]) -> bytes:
+    def _line(self, stamp: str, told: Event, ids: Mapping[str, str]) -> bytes:
         fields: dict[str, Any] = {"timestamp": stamp, "type": told.type, "data": told.data}
         try:
             return self._cleaner.line({**fields, **ids})

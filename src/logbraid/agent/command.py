@@ -14,7 +14,8 @@ from logbraid import pipeline
 from logbraid.agent.clean import Cleaner
 from logbraid.context import bind_context
 from logbraid.ids import new_id
-from logbraid.propagation.environ import context_from_env, new_trace_id
+from logbraid.propagation.environ import context_from_env
+from logbraid.span_ids import new_trace_id
 
 _IMPORTED: Final = time.perf_counter()
 _MAX_CHARS: Final = 200

@@ -25,10 +25,10 @@ MAX_SUMMARY_CHARS: Final = 2000
 
 def says(value: object) -> bool:
     """Tell whether *value* of a field says anything: not ``None``, 0 or an empty text or dict."""
-    return value is not None and (type(value) not in _PLAIN or bool(value))
+    return value is not None and (type(value) not in PLAIN or bool(value))
 
 
-_PLAIN: Final = frozenset({str, int, float, dict})  # others may not like to be asked
+PLAIN: Final = frozenset({str, int, float, dict})  # others may not like to be asked
 
 
 def _now() -> datetime:
@@ -88,7 +88,7 @@ class TraceEntry:
 
         A quarter of the cost of the constructor, which sets every field of every entry.
         """
-        entry = cls.__new__(cls)
+        entry = object.__new__(cls)
         entry.__dict__ = told
         return entry
 
@@ -124,18 +124,25 @@ class TraceEntry:
 
     def settle(self) -> None:
         """Make the fields agree that say one thing twice."""
-        if self.status != OK:
-            self.success = False
-        elif not self.success:
-            self.status = ERROR
-        told = vars(self)
+        told = vars(self)  # what was never set is not there, or says nothing
+        if "status" in told or "success" in told:
+            if self.status != OK:
+                self.success = False
+            elif not self.success:
+                self.status = ERROR
+        if told.get("usd_cost") is not None:
+            self.usd_cost = money_of(self.usd_cost)
+        for name in _COUNTS:
+            if name in told:
+                self._settle_counts(told)
+                break
+
+    def _settle_counts(self, told: dict[str, Any]) -> None:
         for name in _COUNTS:  # a provider may tell None, text, or rubbish
             if name in told and (type(told[name]) is not int or told[name] < 0):
                 told[name] = count_of(told[name])
         if not self.total_tokens:
             self.total_tokens = self.prompt_tokens + self.completion_tokens
-        if self.usd_cost is not None:
-            self.usd_cost = money_of(self.usd_cost)
 
     # -- ways out --------------------------------------------------------------------------
 

@@ -7,20 +7,21 @@ Not here: what one action is (``action.py``), what an entry says (``entry.py``),
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from logbraid.agent import tally
+from logbraid import pipeline
 from logbraid.agent.action import Action
 from logbraid.agent.entry import TraceEntry
-from logbraid.agent.here import ids_here
 from logbraid.agent.open_spans import span_of
 from logbraid.agent.prices import Prices, cost_of
-from logbraid.agent.spans import current_entry, new_span_id, new_trace_id
+from logbraid.agent.spans import current_entry
+from logbraid.agent.tally import count, current_tally
 from logbraid.agent.told import tell
 from logbraid.health import health
 from logbraid.record import Plain
+from logbraid.span_ids import new_span_id, new_trace_id
 
 Subscriber = Callable[[TraceEntry], object]
 
@@ -42,9 +43,7 @@ class ActionTracer:
         self._entries: deque[TraceEntry] = deque(maxlen=max_entries)
         self._subscribers: tuple[tuple[str | None, Subscriber], ...] = ()
         self._prices = prices
-        self._steps: tuple[Subscriber, ...] = (self._complete, tally.count, self._tell_subscribers)
-        if log:
-            self._steps = (*self._steps, tell)
+        self._is_logged = log
         self.subscriber_errors = 0
         """How often a subscriber raised. Each is told on stderr once a minute at most."""
 
@@ -64,7 +63,7 @@ class ActionTracer:
 
         The entry is recorded at the end, however it ends; what the block raises goes on.
         """
-        told: dict[str, Any] = {"action": action, "metadata": metadata}
+        told: dict[str, Any] = {"action": action}
         if connector:
             told["connector"] = connector
         if asset_id:
@@ -73,23 +72,30 @@ class ActionTracer:
             told["operation"] = operation
         if conversation_id:
             told["conversation_id"] = conversation_id
-        return Action(self, told)
+        return Action(self, told, metadata)
 
-    def begin(self, told: dict[str, Any], around: TraceEntry | None) -> TraceEntry:
+    def begin(
+        self, told: Mapping[str, Any], metadata: Mapping[str, Any], around: TraceEntry | None
+    ) -> TraceEntry:
         """Return an entry of *told* that begins here, inside *around*, with the ids of now."""
-        told.update(ids_here())
-        told["timestamp"] = datetime.now(UTC)
-        told["span_id"] = new_span_id()
+        fields = {
+            **pipeline.active.fastpath.ids_here(),
+            **told,
+            "metadata": {**metadata},
+            "timestamp": datetime.now(UTC),
+            "span_id": new_span_id(),
+        }
         if around is not None:
-            told["parent_span_id"] = around.span_id
-            told.setdefault("trace_id", around.trace_id)
-        elif "trace_id" not in told:
-            told["trace_id"] = new_trace_id()
-        return TraceEntry.began(told)
+            fields["parent_span_id"] = around.span_id
+            if "trace_id" not in fields:
+                fields["trace_id"] = around.trace_id
+        elif "trace_id" not in fields:
+            fields["trace_id"] = new_trace_id()
+        return TraceEntry.began(fields)
 
     def _adopt(self, entry: TraceEntry) -> None:
         """Fill in what an entry made by hand does not say of its ids."""
-        for name, value in vars(self.begin({}, current_entry())).items():
+        for name, value in vars(self.begin({}, {}, current_entry())).items():
             if name != "timestamp" and not getattr(entry, name):
                 setattr(entry, name, value)
 
@@ -99,19 +105,24 @@ class ActionTracer:
         Never raises: a subscriber that fails is counted and told, the others get the entry.
         """
         self._entries.append(entry)
-        for step in self._steps:
+        try:
+            entry.settle()
+            if not entry.span_id:
+                self._adopt(entry)
+                span_of(entry)
+            if self._prices is not None and entry.usd_cost is None and entry.model:
+                entry.usd_cost = cost_of(entry, self._prices)
+            if current_tally.get() is not None:
+                count(entry)
+        except Exception as error:  # noqa: BLE001 - an entry's fields may hold anything
+            health.complain("trace entry", error)
+        if self._subscribers:
+            self._tell_subscribers(entry)
+        if self._is_logged:
             try:
-                step(entry)
-            except Exception as error:  # noqa: BLE001 - an entry's fields may hold anything
+                tell(entry)
+            except Exception as error:  # noqa: BLE001 - as above
                 health.complain("trace entry", error)
-
-    def _complete(self, entry: TraceEntry) -> None:
-        entry.settle()
-        if not entry.span_id:
-            self._adopt(entry)
-            span_of(entry)
-        if entry.usd_cost is None and self._prices is not None and entry.model:
-            entry.usd_cost = cost_of(entry, self._prices)
 
     def _tell_subscribers(self, entry: TraceEntry) -> None:
         for action, subscriber in self._subscribers:

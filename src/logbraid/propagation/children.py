@@ -26,11 +26,10 @@ from logbraid.propagation.environ import (
     TOOL_TRACE_ID,
     TRACEPARENT,
     child_env,
-    new_span_id,
-    new_trace_id,
 )
 from logbraid.propagation.output import Coding, Command, shown, told_ms
 from logbraid.record import INFO, WARNING
+from logbraid.span_ids import new_span_id, new_trace_id
 
 LOGGER: Final = "logbraid.propagation"
 _DRAIN_SECONDS: Final = 1.0

@@ -12,6 +12,7 @@ from logbraid.context import TracingContext, current_context
 from logbraid.health import health
 from logbraid.integrations.providers import span_layer
 from logbraid.record import ID_NAMES
+from logbraid.span_ids import new_span_id
 
 TOOL_TRACE_ID: Final = "TOOL_TRACE_ID"
 TRACEPARENT: Final = "TRACEPARENT"
@@ -83,16 +84,6 @@ def traceparent(trace_id: object, span_id: object) -> str | None:
     if not (isinstance(span_id, str) and _SPAN_ID.fullmatch(span_id)):
         span_id = new_span_id()
     return f"00-{trace_id}-{span_id}-01"
-
-
-def new_span_id() -> str:
-    """Return 16 hex digits, not all zero."""
-    return f"{int.from_bytes(os.urandom(8), 'big') or 1:016x}"
-
-
-def new_trace_id() -> str:
-    """Return 32 hex digits, not all zero."""
-    return f"{int.from_bytes(os.urandom(16), 'big') or 1:032x}"
 
 
 def context_from_env(environ: Mapping[str, str]) -> dict[str, str]:
