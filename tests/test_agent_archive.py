@@ -197,6 +197,13 @@ class _Plain:
         self.data = _Payload("search", {"q": 1})
 
 
+@dataclass
+class _Flat:
+    tool_name: str = "search"
+    args: dict[str, int] = field(default_factory=lambda: {"q": 1})
+    event_type: str = "tool_lifecycle"
+
+
 @pytest.mark.parametrize(
     ("event", "kind", "data"),
     [
@@ -206,7 +213,10 @@ class _Plain:
         (Event("none", None), "none", {}),
         (Event(None, {"a": 1}), "Event", {"a": 1}),
         (Event(7, {1: 2}), "7", {"1": 2}),
-        (object(), "object", {}),
+        ({"type": "delta", "index": 0, "text": "hi"}, "delta", {"index": 0, "text": "hi"}),
+        (_Flat(), "tool_lifecycle", {"tool_name": "search", "args": {"q": 1}}),
+        ("a word", "str", {"value": "a word"}),
+        (object(), "object", {"value": "<builtins.object object>"}),
         (None, "NoneType", {}),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ import threading
 import time
 import urllib.parse
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum
@@ -212,6 +214,33 @@ def test_no_event_raises_and_the_next_one_counts(event: Any) -> None:
     assert "nan" not in one.text().lower()
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, -5, "12", "x", None, 10**400, 1e300, [1]])
+@pytest.mark.parametrize(
+    "name",
+    ["duration_ms", "prompt_tokens", "cached_tokens", "status_code", "status", "error_type",
+     "operation", "metadata"],
+)  # fmt: skip
+def test_no_number_of_an_entry_spoils_a_sum(name: str, value: Any) -> None:
+    one = Setting(semconv="both")
+    for action in ("turn", "llm_call", "tool_call", "confirm"):
+        entry = TraceEntry(action=action, operation="search", status="error")
+        setattr(entry, name, value)
+        one.metrics.on_entry(entry)
+        one.tracer.record(entry)
+    values = [float(line.split()[-1]) for line in one.text().splitlines() if line[0] != "#"]
+    assert all(0 <= value < 1e12 for value in values)
+    assert one.value("agent_turns_total") == 2
+
+
+def test_a_duration_that_nobody_told_is_no_duration_of_zero() -> None:
+    one = Setting()
+    one.metrics.on_event(AgentEvent(EventType.TURN_END, status="ok"))
+    one.metrics.on_event(AgentEvent(EventType.TOOL_COMPLETE, tool="read", status="ok"))
+    assert one.value("agent_tool_calls_total", tool="read", status="ok") == 1
+    assert one.value("agent_turn_duration_seconds_count") == 0
+    assert one.value("agent_tool_duration_seconds_count", tool="read") is None
+
+
 # Labels
 
 
@@ -221,6 +250,26 @@ def test_beyond_max_tools_the_rest_is_other() -> None:
         one.tracer.record(TraceEntry(action="tool_call", operation=f"tool{number}"))
     assert one.value("agent_tool_calls_total", tool="_other", status="ok") == 47
     assert one.text().count("agent_tool_calls_total{") == 4
+
+
+def test_names_made_up_for_one_call_take_no_place() -> None:
+    one = Setting(max_tools=5)
+    for number in range(50):
+        for name in (f"call_{uuid.uuid4()}", f"get_{number:08x}", f"order-{12345 + number}"):
+            one.tracer.record(TraceEntry(action="tool_call", operation=name))
+    real = ("sha256_of", "base64_decode", "iso8601_parse", "get_facade", "search_20250305")
+    for name in real:
+        one.tracer.record(TraceEntry(action="tool_call", operation=name))
+    assert one.value("agent_tool_calls_total", tool="_other", status="ok") == 150
+    for name in real:
+        assert one.value("agent_tool_calls_total", tool=name, status="ok") == 1
+
+
+def test_a_model_may_have_any_number_in_its_name() -> None:
+    one = Setting(semconv="latest")
+    for model in ("claude-3-opus-20240229", "ft-gpt-4o-0f3c9a1b"):
+        one.tracer.record(TraceEntry(action="llm_call", model=model))
+        assert f'gen_ai_request_model="{model}"' in one.text()
 
 
 def test_no_label_holds_a_secret_a_sentence_or_an_id() -> None:

@@ -9,6 +9,7 @@ OK: Final = "ok"
 ERROR: Final = "error"
 CANCELLED: Final = "cancelled"
 TIMEOUT: Final = "timeout"
+STATUSES: Final = frozenset({OK, ERROR, CANCELLED, TIMEOUT})
 
 _CANCELLED: Final = frozenset({"CancelledError", "Cancelled", "GeneratorExit", "KeyboardInterrupt"})
 
