@@ -641,6 +641,33 @@ def test_a_program_written_for_machina_runs_with_its_import_changed() -> None:
     assert "t0ken-77" not in str(tracer.summary())
 
 
+def test_a_dump_like_machinas_is_redacted_and_makes_an_equal_entry() -> None:
+    entry = TraceEntry(action="tool_call", metadata={"api_key": "hunter2-77", "n": 1}, usd_cost=0.5)
+    dumped = entry.model_dump()
+    assert dumped["metadata"] == {"api_key": "[REDACTED:api_key]", "n": 1}
+    assert (dumped["timestamp"], dumped["usd_cost"]) == (entry.timestamp, 0.5)
+    again = TraceEntry(**dumped)
+    assert again.model_dump() == dumped
+    assert json.loads(entry.model_dump_json()) == entry.to_dict()
+    assert TraceEntry(action="x").model_dump()["usd_cost"] is None
+
+
+def test_a_misspelt_field_is_told_once_with_the_right_name(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    tracer = ActionTracer(log=False)
+    for _ in range(3):
+        with tracer.trace("llm_call") as entry:
+            entry.output_sumary = "lost"  # type: ignore[attr-defined]  # the mistake
+            entry._mine = 1  # type: ignore[attr-defined]
+    told = capfd.readouterr().err
+    assert (
+        told.count("TraceEntry has no field 'output_sumary'; did you mean 'output_summary'?") == 1
+    )
+    assert "_mine" not in told
+    assert "lost" not in told
+
+
 class Grumpy:
     """An object that answers no question."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from typing import Any, Final, Self
 
 from logbraid.agent.attributes import Attribute, openinference_attributes, otel_attributes
@@ -18,6 +19,7 @@ from logbraid.agent.figures import count_of, money_of
 from logbraid.agent.outcome import ERROR, OK, status_code_of, status_of
 from logbraid.agent.shape import fingerprint, size_of, text_of
 from logbraid.failure import error_message, error_type
+from logbraid.health import health
 from logbraid.record import Plain
 
 MAX_SUMMARY_CHARS: Final = 2000
@@ -129,6 +131,8 @@ class TraceEntry:
         elif not self.success:
             self.status = ERROR
         told = vars(self)
+        if not _NAMES.issuperset(told):
+            _tell_strange(told, type(self))
         for name in _COUNTS:  # a provider may tell None, text, or rubbish
             if name in told and (type(told[name]) is not int or told[name] < 0):
                 told[name] = count_of(told[name])
@@ -149,6 +153,21 @@ class TraceEntry:
     def redacting_dump_json(self, *, max_summary_chars: int = MAX_SUMMARY_CHARS) -> str:
         """Return ``to_dict()`` as one line of JSON. No text in it is longer than the limit."""
         return Cleaner.of(max_summary_chars).line(self.known())[:-1].decode()
+
+    def model_dump(self) -> dict[str, Any]:
+        """Return the fields as machina's ``model_dump()`` does, but scrubbed and cut.
+
+        ``timestamp`` is the ``datetime``, ``usd_cost`` is ``None`` where it is unknown; of the
+        fields that machina has not, those that say something. ``TraceEntry(**...)`` makes an
+        equal entry of it.
+        """
+        clean = self.to_dict()
+        known = {name: value for name, value in clean.items() if name in _NAMES}
+        return {**known, "timestamp": self.timestamp}
+
+    def model_dump_json(self) -> str:
+        """Return ``redacting_dump_json()``: nothing here is written unredacted."""
+        return self.redacting_dump_json()
 
     def as_otel(self, *, semconv: str = "latest") -> dict[str, Attribute]:
         """Return the attributes of a span by OpenTelemetry's GenAI conventions, scrubbed and cut.
@@ -190,6 +209,16 @@ class TraceEntry:
         entry = cls(**known)
         entry.settle()
         return entry
+
+
+def _tell_strange(told: dict[str, Any], kind: type[TraceEntry]) -> None:
+    """Tell once of what was set on an entry and is no field: misspelt, it is in no line."""
+    if kind is not TraceEntry:
+        return  # a class of someone's own may have its own attributes
+    for name in told.keys() - _NAMES:
+        if not name.startswith("_"):
+            near = "".join(f"; did you mean {one!r}?" for one in get_close_matches(name, _NAMES, 1))
+            health.tell_once(f"entry {name}", f"TraceEntry has no field {name[:80]!r}{near}")
 
 
 def _moment(value: object) -> datetime:

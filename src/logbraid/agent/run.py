@@ -15,7 +15,7 @@ from logbraid.agent.outcome import CANCELLED, OK, status_of
 from logbraid.agent.tally import Tally, current_tally
 from logbraid.agent.told import LOGGER
 from logbraid.context import bound_context, current_context
-from logbraid.debug_buffer import forget
+from logbraid.debug_buffer import begin, forget
 from logbraid.drive import wrap
 from logbraid.failure import error_message, error_type
 from logbraid.ids import new_id
@@ -90,6 +90,7 @@ class _Running:
         parent = current_context().get("run_id")
         self._block = bound_context(run_id=wanted or new_id())
         self.run_id = self._block.__enter__()["run_id"]
+        begin(self.run_id)
         self._parent = parent if parent != self.run_id else None
         self.tally = Tally(around)
         current_tally.set(self.tally)
@@ -103,8 +104,7 @@ class _Running:
         finally:
             if self._span is not None:
                 self._close_span(self._span, error)
-            if self._parent or self.tally.around is None:  # else the outer run is this one
-                forget(self.run_id)
+            forget(self.run_id)
             if current_tally.get() is self.tally:
                 current_tally.set(self.tally.around)
             self._block.__exit__(None, None, None)
