@@ -297,6 +297,7 @@ def test_records_that_a_receiver_says_it_rejected_are_counted(
         logbraid.get_logger("app").info("x")
     assert handle.flush()
     assert logbraid.stats().dropped == {"rejected": 2}
+    assert logbraid.stats().sinks["otlp"].written == 1
 
 
 def test_a_redirect_is_not_followed(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
