@@ -271,7 +271,12 @@ def test_what_cannot_start_is_logged_and_raised(
 def test_text_is_what_subprocess_run_gives(logs: CapturedLogs) -> None:
     code = "import sys; sys.stdout.buffer.write(sys.stdin.buffer.read() + b'\\r\\nb\\rc')"
     argv = [sys.executable, "-c", code]
-    asked: list[dict[str, Any]] = [{"text": True}, {"encoding": "latin-1"}, {"errors": "replace"}]
+    asked: list[dict[str, Any]] = [
+        {"text": True},
+        {"text": True, "bufsize": 1},
+        {"encoding": "latin-1"},
+        {"errors": "replace"},
+    ]
     for words in asked:
         options = {**words, "input": "ä\n"}
         ours = traced_run(argv, operation="test", **options)
@@ -279,7 +284,7 @@ def test_text_is_what_subprocess_run_gives(logs: CapturedLogs) -> None:
         assert (ours.stdout, ours.stderr, ours.args) == (theirs.stdout, theirs.stderr, theirs.args)
     with pytest.raises(UnicodeDecodeError):
         python("import sys; sys.stdout.buffer.write(b'\\xff')", encoding="utf-8")
-    assert len(logs) == 4
+    assert len(logs) == 5
 
 
 def test_options_of_popen_go_through(tmp_path: Path, logs: CapturedLogs) -> None:

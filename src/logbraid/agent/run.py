@@ -38,6 +38,10 @@ class agent_run:  # noqa: N801 - reads as a function: with agent_run("triage") a
     """
 
     def __init__(self, name: str | None = None, *, run_id: str | None = None) -> None:
+        if callable(name):  # it would swallow the function, and a call of it would run nothing
+            raise TypeError(
+                "agent_run needs its brackets: write @agent_run() or @agent_run('name')"
+            )
         self.name = name
         self._wanted = run_id
         self._open: list[_Running] = []
