@@ -652,6 +652,16 @@ def test_a_dump_like_machinas_is_redacted_and_makes_an_equal_entry() -> None:
     assert TraceEntry(action="x").model_dump()["usd_cost"] is None
 
 
+def test_the_repr_of_an_entry_is_redacted_and_says_only_what_is_known() -> None:
+    entry = TraceEntry(action="tool_call", input_summary="password=hunter2-77", prompt_tokens=3)
+    shown = repr(entry)
+    assert "hunter2-77" not in shown
+    assert shown.startswith("TraceEntry(timestamp='20")
+    assert "action='tool_call'" in shown
+    assert "prompt_tokens=3" in shown
+    assert "model" not in shown
+
+
 def test_a_misspelt_field_is_told_once_with_the_right_name(
     capfd: pytest.CaptureFixture[str],
 ) -> None:

@@ -143,6 +143,13 @@ class TraceEntry:
 
     # -- ways out --------------------------------------------------------------------------
 
+    def __repr__(self) -> str:
+        """Show what is known, scrubbed and cut: a repr ends up in logs and tracebacks."""
+        told = self.to_dict().items()
+        return (
+            f"TraceEntry({', '.join(f'{name}={value!r}' for name, value in told if says(value))})"
+        )
+
     def to_dict(self, *, max_summary_chars: int = MAX_SUMMARY_CHARS) -> dict[str, Plain]:
         """Return all that is known, scrubbed and cut: JSON types only, ``timestamp`` as text.
 
