@@ -238,6 +238,13 @@ def test_an_error_whose_text_fails_is_recorded_all_the_same() -> None:
     assert only(tracer).error == "<unprintable MeanError>"
 
 
+def test_the_text_of_an_error_is_kept_within_bounds() -> None:
+    tracer = ActionTracer(log=False)
+    with suppress(ValueError), tracer.trace("tool_call"):
+        raise ValueError("x" * 1_000_000)
+    assert len(tracer.entries[0].error) == 32_000
+
+
 def test_success_set_to_false_by_hand_is_a_failure() -> None:
     tracer = ActionTracer(log=False)
     with tracer.trace("tool_call") as entry:

@@ -17,7 +17,7 @@ from logbraid.agent.attributes import Attribute, openinference_attributes, otel_
 from logbraid.agent.clean import Cleaner
 from logbraid.agent.figures import count_of, money_of
 from logbraid.agent.outcome import ERROR, OK, status_code_of, status_of
-from logbraid.agent.shape import fingerprint, size_of, text_of
+from logbraid.agent.shape import MAX_TEXT, fingerprint, size_of, text_of
 from logbraid.failure import error_message, error_type
 from logbraid.health import health
 from logbraid.record import Plain
@@ -119,7 +119,7 @@ class TraceEntry:
         self.success = self.status == OK
         if self.success:  # sys.exit(0)
             return
-        self.error = error_message(error) or type(error).__name__
+        self.error = error_message(error)[:MAX_TEXT] or type(error).__name__
         self.error_type = error_type(error)
         if self.status_code is None:
             self.status_code = status_code_of(error)
