@@ -88,7 +88,7 @@ def test_the_eleven_are_counted_from_the_entries_of_a_tracer() -> None:
     tracer = one.tracer
     tracer.record(TraceEntry(action="llm_call", status="error", status_code=503))
     tracer.record(TraceEntry(action="llm_call", status="timeout"))
-    tracer.record(TraceEntry(action="llm_call", status="error", error_type="openai.APIError"))
+    tracer.record(TraceEntry(action="llm_call", status="error", error_class="openai.APIError"))
     tracer.record(TraceEntry(action="confirm", metadata={"outcome": "reject"}))
     tracer.record(TraceEntry(action="confirm"))
     tracer.record(TraceEntry(action="confirm", status="timeout"))
@@ -217,7 +217,7 @@ def test_no_event_raises_and_the_next_one_counts(event: Any) -> None:
 @pytest.mark.parametrize("value", [math.nan, math.inf, -5, "12", "x", None, 10**400, 1e300, [1]])
 @pytest.mark.parametrize(
     "name",
-    ["duration_ms", "prompt_tokens", "cached_tokens", "status_code", "status", "error_type",
+    ["duration_ms", "prompt_tokens", "cached_tokens", "status_code", "status", "error_class",
      "operation", "metadata"],
 )  # fmt: skip
 def test_no_number_of_an_entry_spoils_a_sum(name: str, value: Any) -> None:
@@ -279,7 +279,7 @@ def test_no_label_holds_a_secret_a_sentence_or_an_id() -> None:
             one.tracer.record(TraceEntry(action="tool_call", operation=name))
             one.tracer.record(
                 TraceEntry(
-                    action="llm_call", model=name, connector=name, status="error", error_type=name
+                    action="llm_call", model=name, connector=name, status="error", error_class=name
                 )
             )
     text = one.text()

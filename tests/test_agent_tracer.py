@@ -218,7 +218,7 @@ def test_what_an_error_says_is_scrubbed_on_every_way_out() -> None:
         with suppress(RuntimeError), tracer.trace("tool_call", operation="pay"):
             raise RuntimeError(f"401 for Authorization: Bearer {SECRET}")
         entry = only(tracer)
-        assert entry.error_type == "RuntimeError"
+        assert entry.error_class == "RuntimeError"
         assert_no_secret(records, [SECRET])
         assert_no_secret(tracer.summary(), [SECRET])
         assert SECRET not in entry.redacting_dump_json()
@@ -300,7 +300,7 @@ def test_a_cancelled_task_is_recorded_as_cancelled_and_stays_cancelled() -> None
 
     with pytest.raises(TimeoutError):
         asyncio.run(main())
-    assert (only(tracer).status, only(tracer).error_type) == (
+    assert (only(tracer).status, only(tracer).error_class) == (
         "cancelled",
         "asyncio.exceptions.CancelledError",
     )

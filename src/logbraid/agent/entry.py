@@ -67,7 +67,7 @@ class TraceEntry:
     model: str = ""
 
     status: str = OK
-    error_type: str = ""
+    error_class: str = ""
     status_code: int | None = None
     cached_tokens: int = 0
     reasoning_tokens: int = 0
@@ -120,7 +120,7 @@ class TraceEntry:
         if self.success:  # sys.exit(0)
             return
         self.error = error_message(error)[:MAX_TEXT] or type(error).__name__
-        self.error_type = error_type(error)
+        self.error_class = error_type(error)
         if self.status_code is None:
             self.status_code = status_code_of(error)
 

@@ -100,7 +100,7 @@ def _entry_of(action: str, data: dict[str, Any]) -> TraceEntry:
     status = data.get("status") or OK
     entry.status = status if isinstance(status, str) and status in STATUSES else ERROR
     if entry.status not in {OK, CANCELLED}:
-        entry.error_type = _text(data.get("error_class") or data.get("error_type"))
+        entry.error_class = _text(data.get("error_class") or data.get("error_type"))
         entry.status_code = _code_in(data)
     return entry
 

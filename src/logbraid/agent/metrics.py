@@ -177,7 +177,7 @@ class AgentMetrics:
             return self._errors.of(f"http_{code}")
         if status == TIMEOUT:
             return TIMEOUT
-        return self._errors.of(str(entry.error_type).rpartition(".")[2] or ERROR)
+        return self._errors.of(str(entry.error_class).rpartition(".")[2] or ERROR)
 
     def _add_some(self, key: str, number: int, *labels: str) -> None:
         if number:  # a series of nothing but zeros says that someone counts it

@@ -26,12 +26,12 @@ def status_of(error: BaseException) -> str:
     return _word_for(kind.__name__ for kind in type(error).__mro__)
 
 
-def status_named(error_type: str) -> str:
+def status_named(error_class: str) -> str:
     """Return the word for an action that an error of that class ended, of which no more is known.
 
     A class may be told with its module in front.
     """
-    return _word_for([error_type.rpartition(".")[2]])
+    return _word_for([error_class.rpartition(".")[2]])
 
 
 def _word_for(classes: Iterable[str]) -> str:

@@ -41,6 +41,6 @@ def _fields(entry: TraceEntry) -> dict[str, Any]:
     fields: dict[str, Any] = {"status": entry.status, "duration_ms": entry.duration_ms}
     set_ones = vars(entry).items()  # what was never set is not there
     fields.update({name: value for name, value in set_ones if name in _TOLD and says(value)})
-    if entry.error_type:
-        fields["error_class"] = entry.error_type
+    if entry.error_class:
+        fields["error_class"] = entry.error_class
     return fields
