@@ -398,6 +398,34 @@ def test_the_async_twin_does_not_hold_up_the_loop(logs: CapturedLogs) -> None:
     assert logs[0]["run_id"] == "run-9"
 
 
+def test_children_of_the_async_twin_may_wait_for_one_another(
+    logs: CapturedLogs, tmp_path: Path
+) -> None:
+    code = """
+import pathlib, sys, time
+mine, other = map(pathlib.Path, sys.argv[1:])
+mine.touch()
+while not other.exists():
+    time.sleep(0.01)
+"""
+    paths = [str(tmp_path / "a"), str(tmp_path / "b")]
+
+    async def main() -> None:
+        with ThreadPoolExecutor(1) as only:
+            asyncio.get_running_loop().set_default_executor(only)
+            await asyncio.gather(
+                *(
+                    traced_run_async(
+                        [sys.executable, "-c", code, *pair], operation="x", timeout=30, check=True
+                    )
+                    for pair in (paths, paths[::-1])
+                )
+            )
+
+    asyncio.run(main())
+    assert [line["status"] for line in logs] == ["ok", "ok"]
+
+
 def test_the_async_twin_raises_as_the_other(logs: CapturedLogs) -> None:
     async def main() -> None:
         with pytest.raises(subprocess.TimeoutExpired):
