@@ -241,6 +241,19 @@ def test_a_duration_that_nobody_told_is_no_duration_of_zero() -> None:
     assert one.value("agent_tool_duration_seconds_count", tool="read") is None
 
 
+def test_who_tells_of_no_cached_tokens_has_no_hits_and_who_tells_nothing_is_not_asked() -> None:
+    silent, tells, told = Setting(), Setting(), Setting()
+    with silent.tracer.trace("llm_call") as call:
+        call.prompt_tokens = 100
+    silent.tracer.record(TraceEntry(action="llm_call", prompt_tokens=100))
+    silent.metrics.on_event(AgentEvent(EventType.LLM_CALL_COMPLETED, prompt_tokens=100))
+    with tells.tracer.trace("llm_call") as call:
+        call.prompt_tokens, call.cached_tokens = 100, 0
+    told.metrics.on_event(AgentEvent(EventType.LLM_CALL_COMPLETED, cache_read_tokens=0))
+    cached = [one.value("agent_llm_tokens_total", kind="cached") for one in (silent, tells, told)]
+    assert cached == [None, 0, 0]
+
+
 # Labels
 
 

@@ -32,12 +32,16 @@ _ACTIONS: Final = {
     "max_iterations": MAX_ITERATIONS,
 }
 _CODE: Final = re.compile(r"(?:error|status)(?: code)?:? ([45]\d\d)\b", re.IGNORECASE)
+_COUNTS: Final = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
 _LONGEST_MESSAGE: Final = 500
 _MAX_OPEN_TURNS: Final = 10_000
 
 
 class EventEntries:
-    """Reads events one by one; remembers when turns began. Safe for threads and after a fork."""
+    """Reads events one by one; remembers when turns began. Safe for threads and after a fork.
+
+    The entries are for counting: they say what the event says, and neither ids nor times.
+    """
 
     def __init__(self) -> None:
         self._began: OrderedDict[tuple[Any, ...], float] = OrderedDict()
@@ -64,7 +68,7 @@ class EventEntries:
         if math.isnan(entry.duration_ms):
             entry.duration_ms = elapsed * 1000
         if event.data.get("incomplete_reason") == MAX_ITERATIONS:
-            return [entry, TraceEntry(action=MAX_ITERATIONS)]
+            return [entry, TraceEntry.began({"action": MAX_ITERATIONS})]
         return [entry]
 
     def _begin(self) -> None:
@@ -86,23 +90,23 @@ def _turn() -> tuple[Any, ...]:
 
 def _entry_of(action: str, data: dict[str, Any]) -> TraceEntry:
     milliseconds = number_of(data.get("duration_ms"))
-    entry = TraceEntry(
-        action=action,
-        operation=_text(data.get("tool")),
-        model=_text(data.get("model")),
-        duration_ms=math.nan if milliseconds is None else milliseconds,
-        prompt_tokens=count_of(data.get("prompt_tokens")),
-        completion_tokens=count_of(data.get("completion_tokens")),
-        cached_tokens=count_of(data.get("cached_tokens", data.get("cache_read_tokens"))),
-        reasoning_tokens=count_of(data.get("reasoning_tokens")),
-        metadata={"outcome": data.get("outcome", "request")},
-    )
     status = data.get("status") or OK
-    entry.status = status if isinstance(status, str) and status in STATUSES else ERROR
-    if entry.status not in {OK, CANCELLED}:
-        entry.error_class = _text(data.get("error_class") or data.get("error_type"))
-        entry.status_code = _code_in(data)
-    return entry
+    status = status if isinstance(status, str) and status in STATUSES else ERROR
+    told: dict[str, Any] = {
+        "action": action,
+        "operation": _text(data.get("tool")),
+        "model": _text(data.get("model")),
+        "duration_ms": math.nan if milliseconds is None else milliseconds,
+        "metadata": {"outcome": data.get("outcome", "request")},
+        "status": status,
+    }
+    told.update({name: count_of(data[name]) for name in _COUNTS if name in data})
+    if "cache_read_tokens" in data:
+        told.setdefault("cached_tokens", count_of(data["cache_read_tokens"]))
+    if status not in {OK, CANCELLED}:
+        told["error_class"] = _text(data.get("error_class") or data.get("error_type"))
+        told["status_code"] = _code_in(data)
+    return TraceEntry.began(told)
 
 
 def _text(value: object) -> str:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _MAX_ERROR_TYPES: Final = 50
 _MAX_MODELS: Final = 100
-_CACHED: Final = frozenset({"cached_tokens", "cache_read_tokens"})
+_FIELDS: Final = len(TraceEntry.__dataclass_fields__)
 _OUTCOMES: Final = {
     "request": "request",
     "requested": "request",
@@ -50,7 +50,8 @@ _FROM_THE_START: Final = (
 )
 """Series that are 0 before anything happened: without them a share of them is no number.
 
-Not ``cached``: who never tells of cached tokens is not one who has no hits.
+Not ``cached``: who never tells of cached tokens is not one who has no hits, as is one who tells
+of none.
 """
 
 
@@ -120,8 +121,6 @@ class AgentMetrics:
         try:
             for entry in self._entries.of(told):
                 self.on_entry(entry)
-                if entry.action == LLM_CALL and not _CACHED.isdisjoint(told.data):
-                    self._add("tokens", 0, "cached")  # who tells of none has no hits
         except Exception as error:  # noqa: BLE001 - its data may be anything
             health.complain("agent metrics", error)
 
@@ -145,10 +144,11 @@ class AgentMetrics:
             self._add("llm_errors", 1, error)
         prompt, completion = count_of(entry.prompt_tokens), count_of(entry.completion_tokens)
         cached = count_of(entry.cached_tokens)
+        if _tells_of_cached(entry):
+            self._add("tokens", cached, "cached")
         for kind, number in (
             ("prompt", prompt),
             ("completion", completion),
-            ("cached", cached),
             ("reasoning", count_of(entry.reasoning_tokens)),
         ):
             self._add_some("tokens", number, kind)
@@ -192,6 +192,15 @@ class AgentMetrics:
         metric = self._metrics.get(key)
         if metric is not None and value is not None:
             (metric.labels(*labels) if labels else metric).observe(value)
+
+
+def _tells_of_cached(entry: TraceEntry) -> bool:
+    """Tell whether *entry* says how many tokens were cached, be it none.
+
+    Of an entry that was made by its constructor, which sets every field, nobody knows.
+    """
+    told = vars(entry)
+    return "cached_tokens" in told and (len(told) < _FIELDS or bool(told["cached_tokens"]))
 
 
 def _status_of(entry: TraceEntry) -> str:
