@@ -232,6 +232,55 @@ def test_no_number_of_an_entry_spoils_a_sum(name: str, value: Any) -> None:
     assert one.value("agent_turns_total") == 2
 
 
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        ({}, "ok"),
+        ({"status": "success"}, "ok"),
+        ({"status": "Completed"}, "ok"),
+        ({"status": "failed"}, "error"),
+        ({"status": "what?"}, "error"),
+        ({"status": "canceled"}, "cancelled"),
+        ({"status": "timed_out"}, "timeout"),
+        ({"error": "boom"}, "error"),
+        ({"error": None, "success": True}, "ok"),
+        ({"success": False}, "error"),
+    ],
+)
+def test_the_words_of_frameworks_for_how_a_tool_ended_are_known(
+    data: dict[str, Any], status: str
+) -> None:
+    one = Setting()
+    one.metrics.on_event({"type": "tool_complete", "data": {"tool": "read", **data}})
+    assert one.value("agent_tool_calls_total", tool="read", status=status) == 1
+
+
+def test_no_number_of_error_classes_hides_the_status_codes_that_alerts_ask_for() -> None:
+    one = Setting()
+    for number in range(100):
+        one.tracer.record(TraceEntry(action="llm_call", status="error", error_class=f"E{number}"))
+    one.tracer.record(TraceEntry(action="llm_call", status="error", status_code=503))
+    assert one.value("agent_llm_errors_total", error_type="http_503") == 1
+    assert one.value("agent_llm_errors_total", error_type="_other") == 50
+
+
+@pytest.mark.parametrize(
+    ("word", "outcome"),
+    [
+        ("approve", "allow"),
+        (True, "allow"),
+        ("declined", "reject"),
+        ("timed_out", "timeout"),
+        ("?", "_other"),
+    ],
+)
+def test_the_words_for_the_outcome_of_a_confirmation_are_known(word: object, outcome: str) -> None:
+    one = Setting()
+    with one.tracer.trace("confirm", outcome=word):
+        pass
+    assert one.value("agent_confirm_requests_total", outcome=outcome) == 1
+
+
 def test_a_duration_that_nobody_told_is_no_duration_of_zero() -> None:
     one = Setting()
     one.metrics.on_event(AgentEvent(EventType.TURN_END, status="ok"))

@@ -18,7 +18,7 @@ from logbraid.agent.entry import TraceEntry
 from logbraid.agent.events import Event
 from logbraid.agent.figures import count_of, number_of
 from logbraid.agent.names import CONFIRM, LLM_CALL, MAX_ITERATIONS, TOOL_CALL, TURN
-from logbraid.agent.outcome import CANCELLED, ERROR, OK, STATUSES
+from logbraid.agent.outcome import CANCELLED, ERROR, OK, TIMEOUT
 from logbraid.context import current_context
 from logbraid.process import renew_after_fork
 
@@ -31,6 +31,17 @@ _ACTIONS: Final = {
     "confirm": CONFIRM,
     "max_iterations": MAX_ITERATIONS,
 }
+_STATUSES: Final = {
+    word: status
+    for status, words in (
+        (OK, "ok success succeeded completed done"),
+        (CANCELLED, "cancelled canceled aborted"),
+        (TIMEOUT, "timeout timed_out"),
+    )
+    for word in words.split()
+}
+"""How frameworks call it; every other word is an error."""
+
 _CODE: Final = re.compile(r"(?:error|status)(?: code)?:? ([45]\d\d)\b", re.IGNORECASE)
 _COUNTS: Final = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
 _LONGEST_MESSAGE: Final = 500
@@ -90,8 +101,7 @@ def _turn() -> tuple[Any, ...]:
 
 def _entry_of(action: str, data: dict[str, Any]) -> TraceEntry:
     milliseconds = number_of(data.get("duration_ms"))
-    status = data.get("status") or OK
-    status = status if isinstance(status, str) and status in STATUSES else ERROR
+    status = _status_in(data)
     told: dict[str, Any] = {
         "action": action,
         "operation": _text(data.get("tool")),
@@ -107,6 +117,14 @@ def _entry_of(action: str, data: dict[str, Any]) -> TraceEntry:
         told["error_class"] = _text(data.get("error_class") or data.get("error_type"))
         told["status_code"] = _code_in(data)
     return TraceEntry.began(told)
+
+
+def _status_in(data: dict[str, Any]) -> str:
+    """Return one of our four words; without a status, an error or a lack of success is one."""
+    told = data.get("status")
+    if told is None:
+        return ERROR if data.get("error") or data.get("success") is False else OK
+    return _STATUSES.get(str(told).lower(), ERROR)
 
 
 def _text(value: object) -> str:

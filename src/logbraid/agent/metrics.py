@@ -29,19 +29,15 @@ _MAX_ERROR_TYPES: Final = 50
 _MAX_MODELS: Final = 100
 _FIELDS: Final = len(TraceEntry.__dataclass_fields__)
 _OUTCOMES: Final = {
-    "request": "request",
-    "requested": "request",
-    "allow": "allow",
-    "allowed": "allow",
-    "approved": "allow",
-    "ok": "allow",
-    "reject": "reject",
-    "rejected": "reject",
-    "denied": "reject",
-    "deny": "reject",
-    "error": "reject",
-    "timeout": "timeout",
-    "cancelled": "cancelled",
+    word: outcome
+    for outcome, words in (
+        ("request", "request requested asked"),
+        ("allow", "allow allowed approve approved accept accepted ok yes true"),
+        ("reject", "reject rejected deny denied decline declined error no false"),
+        ("timeout", "timeout timed_out"),
+        ("cancelled", "cancelled canceled"),
+    )
+    for word in words.split()
 }
 _FROM_THE_START: Final = (
     ("llm_calls", (OK, ERROR)),
@@ -173,8 +169,8 @@ class AgentMetrics:
         if status in {OK, CANCELLED}:
             return ""
         code = entry.status_code
-        if type(code) is int and code >= 400:
-            return self._errors.of(f"http_{code}")
+        if type(code) is int and 400 <= code <= 599:
+            return f"http_{code}"  # alerts ask for these: no other word takes their place
         if status == TIMEOUT:
             return TIMEOUT
         return self._errors.of(str(entry.error_class).rpartition(".")[2] or ERROR)
