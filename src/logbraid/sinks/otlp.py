@@ -1,8 +1,9 @@
 """The way to OpenTelemetry: lines go in batches to an OTLP receiver, by HTTP.
 
 One daemon thread sends what waits in a queue that is bounded in bytes; who logs never waits. A
-receiver that is down is tried again for half a minute, then that batch is given up; when the
-queue is full the oldest lines go. All of it is counted under ``otlp``. Needs the extra ``otel``.
+receiver that is down is tried again for half a minute, or once more after as long as it asked
+for (a minute at most), then that batch is given up; when the queue is full the oldest lines go.
+All of it is counted under ``otlp``. Needs the extra ``otel``.
 
 Not here: what a record looks like there (``otlp_records.py``), one message (``otlp_post.py``).
 """
@@ -144,8 +145,8 @@ class Receiver:
                 return reply, reason
             wait = wait_after(reply, tried)
             tried += 1
-            limit = began + _PATIENCE_SECONDS if ends_at is None else ends_at
-            if time.monotonic() + wait > limit:
+            now = time.monotonic()
+            if now - began > _PATIENCE_SECONDS or (ends_at is not None and now + wait > ends_at):
                 return reply, reason
             self._queue.pause(wait)
 
