@@ -7,12 +7,12 @@ is used again starts with nothing.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from contextvars import copy_context
 from functools import partial, update_wrapper
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from logbraid.context import TracingContext, bound, current_context
 from logbraid.drive import wrap
@@ -27,12 +27,12 @@ def in_context(function: _Function, /) -> _Function:
 
     A plain function runs in a copy of the whole context (other libraries' variables too), a new
     copy for each call, so threads may call it at the same time. Coroutine functions, generator
-    functions and async generator functions run with the tracing context of now.
+    functions and async generator functions, and objects whose ``__call__`` is one, run with the
+    tracing context of now.
     """
-    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
-        return _with_tracing_context(function)
-    if inspect.isasyncgenfunction(function):
-        return _with_tracing_context(function)
+    for one in _bodies(function):
+        if any(is_driven(one) for is_driven in _DRIVEN):
+            return cast("_Function", _with_tracing_context(one))
     context = copy_context()
 
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -40,6 +40,21 @@ def in_context(function: _Function, /) -> _Function:
         return context.copy().run(function, *args, **kwargs)
 
     return cast("_Function", update_wrapper(call, function))
+
+
+_DRIVEN: Final = (
+    inspect.iscoroutinefunction,
+    inspect.isgeneratorfunction,
+    inspect.isasyncgenfunction,
+)
+"""Calling one of these runs nothing of it yet."""
+
+
+def _bodies(function: Any) -> Iterator[Any]:
+    """Yield *function*, and the method that a call of it runs, if it is an object with one."""
+    yield function
+    if not isinstance(function, type):
+        yield function.__call__
 
 
 def _with_tracing_context(function: _Function) -> _Function:
