@@ -151,12 +151,12 @@ class Agent:
         return str(result)
 
     async def confirm(self, reply: Reply) -> bool:
-        """Ask a person; no answer within 20 ms is none."""
-        answer = asyncio.sleep(0.001 if self.answers_in_time else 1.0, True)
+        """Ask a person; no answer within half a second is none."""
+        answer = asyncio.sleep(0.001 if self.answers_in_time else 60.0, True)
         try:
             async with self.tracer.trace("confirm", operation=reply.tool) as entry:
                 entry.metadata["outcome"] = "timeout"
-                allowed = await asyncio.wait_for(answer, 0.02)
+                allowed = await asyncio.wait_for(answer, 0.5)
                 entry.metadata["outcome"] = "allow" if allowed else "reject"
         except TimeoutError:
             return False

@@ -39,6 +39,7 @@ from logbraid.agent.session_file import LONGEST_WAIT_SECONDS, SESSIONS, stem_of
 from logbraid.agent.session_lines import tail_of
 from logbraid.errors import LogbraidError
 from logbraid.health import health
+from logbraid.propagation import in_context
 from logbraid.sinks.retention import delete_expired
 
 CANARY = "sk-ant-api03-" + "Zq7" * 20
@@ -197,6 +198,13 @@ class _Plain:
         self.data = _Payload("search", {"q": 1})
 
 
+@dataclass
+class _Flat:
+    tool_name: str = "search"
+    args: dict[str, int] = field(default_factory=lambda: {"q": 1})
+    event_type: str = "tool_lifecycle"
+
+
 @pytest.mark.parametrize(
     ("event", "kind", "data"),
     [
@@ -206,7 +214,10 @@ class _Plain:
         (Event("none", None), "none", {}),
         (Event(None, {"a": 1}), "Event", {"a": 1}),
         (Event(7, {1: 2}), "7", {"1": 2}),
-        (object(), "object", {}),
+        ({"type": "delta", "index": 0, "text": "hi"}, "delta", {"index": 0, "text": "hi"}),
+        (_Flat(), "tool_lifecycle", {"tool_name": "search", "args": {"q": 1}}),
+        ("a word", "str", {"value": "a word"}),
+        (object(), "object", {"value": "<builtins.object object>"}),
         (None, "NoneType", {}),
     ],
 )
@@ -285,6 +296,15 @@ def test_the_span_of_the_action_around_joins_the_event_with_the_trace(
 
 
 # -- whose it is -------------------------------------------------------------------------------
+
+
+def test_a_thread_of_the_frameworks_own_may_tell_of_the_session(archive: EventArchive) -> None:
+    with bound_context(tenant_id="acme", session_id="s"):
+        on_event = in_context(archive.on_event)
+    thread = threading.Thread(target=on_event, args=(Event("tool_start", {"tool": "x"}),))
+    thread.start()
+    thread.join()
+    assert [event.type for event in archive.replay("s", tenant_id="acme")] == ["tool_start"]
 
 
 def test_an_event_without_session_goes_to_unknown_and_is_counted(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ import threading
 import time
 import urllib.parse
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum
@@ -86,7 +88,7 @@ def test_the_eleven_are_counted_from_the_entries_of_a_tracer() -> None:
     tracer = one.tracer
     tracer.record(TraceEntry(action="llm_call", status="error", status_code=503))
     tracer.record(TraceEntry(action="llm_call", status="timeout"))
-    tracer.record(TraceEntry(action="llm_call", status="error", error_type="openai.APIError"))
+    tracer.record(TraceEntry(action="llm_call", status="error", error_class="openai.APIError"))
     tracer.record(TraceEntry(action="confirm", metadata={"outcome": "reject"}))
     tracer.record(TraceEntry(action="confirm"))
     tracer.record(TraceEntry(action="confirm", status="timeout"))
@@ -212,6 +214,95 @@ def test_no_event_raises_and_the_next_one_counts(event: Any) -> None:
     assert "nan" not in one.text().lower()
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, -5, "12", "x", None, 10**400, 1e300, [1]])
+@pytest.mark.parametrize(
+    "name",
+    ["duration_ms", "prompt_tokens", "cached_tokens", "status_code", "status", "error_class",
+     "operation", "metadata"],
+)  # fmt: skip
+def test_no_number_of_an_entry_spoils_a_sum(name: str, value: Any) -> None:
+    one = Setting(semconv="both")
+    for action in ("turn", "llm_call", "tool_call", "confirm"):
+        entry = TraceEntry(action=action, operation="search", status="error")
+        setattr(entry, name, value)
+        one.metrics.on_entry(entry)
+        one.tracer.record(entry)
+    values = [float(line.split()[-1]) for line in one.text().splitlines() if line[0] != "#"]
+    assert all(0 <= value < 1e12 for value in values)
+    assert one.value("agent_turns_total") == 2
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        ({}, "ok"),
+        ({"status": "success"}, "ok"),
+        ({"status": "Completed"}, "ok"),
+        ({"status": "failed"}, "error"),
+        ({"status": "what?"}, "error"),
+        ({"status": "canceled"}, "cancelled"),
+        ({"status": "timed_out"}, "timeout"),
+        ({"error": "boom"}, "error"),
+        ({"error": None, "success": True}, "ok"),
+        ({"success": False}, "error"),
+    ],
+)
+def test_the_words_of_frameworks_for_how_a_tool_ended_are_known(
+    data: dict[str, Any], status: str
+) -> None:
+    one = Setting()
+    one.metrics.on_event({"type": "tool_complete", "data": {"tool": "read", **data}})
+    assert one.value("agent_tool_calls_total", tool="read", status=status) == 1
+
+
+def test_no_number_of_error_classes_hides_the_status_codes_that_alerts_ask_for() -> None:
+    one = Setting()
+    for number in range(100):
+        one.tracer.record(TraceEntry(action="llm_call", status="error", error_class=f"E{number}"))
+    one.tracer.record(TraceEntry(action="llm_call", status="error", status_code=503))
+    assert one.value("agent_llm_errors_total", error_type="http_503") == 1
+    assert one.value("agent_llm_errors_total", error_type="_other") == 50
+
+
+@pytest.mark.parametrize(
+    ("word", "outcome"),
+    [
+        ("approve", "allow"),
+        (True, "allow"),
+        ("declined", "reject"),
+        ("timed_out", "timeout"),
+        ("?", "_other"),
+    ],
+)
+def test_the_words_for_the_outcome_of_a_confirmation_are_known(word: object, outcome: str) -> None:
+    one = Setting()
+    with one.tracer.trace("confirm", outcome=word):
+        pass
+    assert one.value("agent_confirm_requests_total", outcome=outcome) == 1
+
+
+def test_a_duration_that_nobody_told_is_no_duration_of_zero() -> None:
+    one = Setting()
+    one.metrics.on_event(AgentEvent(EventType.TURN_END, status="ok"))
+    one.metrics.on_event(AgentEvent(EventType.TOOL_COMPLETE, tool="read", status="ok"))
+    assert one.value("agent_tool_calls_total", tool="read", status="ok") == 1
+    assert one.value("agent_turn_duration_seconds_count") == 0
+    assert one.value("agent_tool_duration_seconds_count", tool="read") is None
+
+
+def test_who_tells_of_no_cached_tokens_has_no_hits_and_who_tells_nothing_is_not_asked() -> None:
+    silent, tells, told = Setting(), Setting(), Setting()
+    with silent.tracer.trace("llm_call") as call:
+        call.prompt_tokens = 100
+    silent.tracer.record(TraceEntry(action="llm_call", prompt_tokens=100))
+    silent.metrics.on_event(AgentEvent(EventType.LLM_CALL_COMPLETED, prompt_tokens=100))
+    with tells.tracer.trace("llm_call") as call:
+        call.prompt_tokens, call.cached_tokens = 100, 0
+    told.metrics.on_event(AgentEvent(EventType.LLM_CALL_COMPLETED, cache_read_tokens=0))
+    cached = [one.value("agent_llm_tokens_total", kind="cached") for one in (silent, tells, told)]
+    assert cached == [None, 0, 0]
+
+
 # Labels
 
 
@@ -223,6 +314,26 @@ def test_beyond_max_tools_the_rest_is_other() -> None:
     assert one.text().count("agent_tool_calls_total{") == 4
 
 
+def test_names_made_up_for_one_call_take_no_place() -> None:
+    one = Setting(max_tools=5)
+    for number in range(50):
+        for name in (f"call_{uuid.uuid4()}", f"get_{number:08x}", f"order-{12345 + number}"):
+            one.tracer.record(TraceEntry(action="tool_call", operation=name))
+    real = ("sha256_of", "base64_decode", "iso8601_parse", "get_facade", "search_20250305")
+    for name in real:
+        one.tracer.record(TraceEntry(action="tool_call", operation=name))
+    assert one.value("agent_tool_calls_total", tool="_other", status="ok") == 150
+    for name in real:
+        assert one.value("agent_tool_calls_total", tool=name, status="ok") == 1
+
+
+def test_a_model_may_have_any_number_in_its_name() -> None:
+    one = Setting(semconv="latest")
+    for model in ("claude-3-opus-20240229", "ft-gpt-4o-0f3c9a1b"):
+        one.tracer.record(TraceEntry(action="llm_call", model=model))
+        assert f'gen_ai_request_model="{model}"' in one.text()
+
+
 def test_no_label_holds_a_secret_a_sentence_or_an_id() -> None:
     one = Setting(semconv="both")
     with logbraid.bound_context(tenant_id="acme-tenant", user_id="u-777", session_id="s-888"):
@@ -230,7 +341,7 @@ def test_no_label_holds_a_secret_a_sentence_or_an_id() -> None:
             one.tracer.record(TraceEntry(action="tool_call", operation=name))
             one.tracer.record(
                 TraceEntry(
-                    action="llm_call", model=name, connector=name, status="error", error_type=name
+                    action="llm_call", model=name, connector=name, status="error", error_class=name
                 )
             )
     text = one.text()

@@ -24,6 +24,7 @@ pytest.importorskip("opentelemetry.sdk")
 from opentelemetry import trace
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -446,6 +447,25 @@ def test_spans_of_others_leave_scrubbed(provider: TracerProvider) -> None:
     assert told["llm.input_messages.107.message.content"] == "107"
     assert span.status.status_code is StatusCode.ERROR
     assert span.events[0].name == "exception"
+
+
+def test_no_name_link_or_resource_of_a_span_holds_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    spans = Spans()
+    told = {"process.command_args": ["serve", "--token", CANARY], "service.name": "shop"}
+    made = TracerProvider(resource=Resource(told), shutdown_on_exit=False)
+    made.add_span_processor(SimpleSpanProcessor(ScrubbedSpanExporter(spans)))
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", made)
+    logbraid.configure_logging(output="stderr")
+    linked = trace.SpanContext(1, 2, is_remote=True)
+    with trace.get_tracer("f").start_as_current_span(
+        "run", links=[trace.Link(linked, {"why": CANARY})], attributes={CANARY: 1}
+    ) as span:
+        span.add_event(f"used {CANARY}", {CANARY: "x"})
+    made.shutdown()
+    (kept,) = spans.all
+    assert CANARY not in kept.to_json()
+    assert kept.resource.attributes["service.name"] == "shop"
+    assert kept.events[0].name.startswith("used [REDACTED")
 
 
 def test_without_opentelemetry_everything_but_its_own_names_works() -> None:

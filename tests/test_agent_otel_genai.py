@@ -153,12 +153,12 @@ def test_an_error_is_told_by_its_attribute_or_its_exception_or_the_status_alone(
     start = other.start_as_current_span
     with start("chat", attributes={**CHAT, "error.type": "RateLimitError"}) as span:
         span.set_status(Status(StatusCode.ERROR, "Error code: 429 - rate"))
-    assert tracer.entries[-1].error_type == "RateLimitError"
+    assert tracer.entries[-1].error_class == "RateLimitError"
     assert tracer.entries[-1].error == "Error code: 429 - rate"
 
     with pytest.raises(ValueError, match="boom"), start("t", attributes=AGNO_TOOL):
         raise ValueError("boom")
-    assert tracer.entries[-1].error_type == "ValueError"
+    assert tracer.entries[-1].error_class == "ValueError"
     assert tracer.entries[-1].error == "boom"
 
     failed = {**AGNO_TOOL, "output.value": "boom secret"}
@@ -437,7 +437,7 @@ def test_a_pydantic_ai_run_whose_tool_fails_is_told_as_that(
     with pytest.raises(ValueError, match="refused"), agent_run("triage") as run:
         asyncio.run(agent.run(f"hello {CANARY}"))
     tool, turn = of(tracer, "tool_call"), of(tracer, "turn")
-    assert (tool.status, tool.error_type) == ("error", "ValueError")
+    assert (tool.status, tool.error_class) == ("error", "ValueError")
     assert turn.status == "error"
     assert run.tally.told()["tools"] == {"ok": 0, "error": 1}
     assert CANARY not in json.dumps(lines)

@@ -150,3 +150,11 @@ def test_a_thousand_runs_at_once_put_no_id_into_a_foreign_record(tmp_path: Path)
         (event,) = archive.replay(f"n{number}", tenant_id=f"t{number % 7}")
         assert event.data["me"] == f"n{number}"
     archive.close()
+
+
+def test_without_its_brackets_the_decorator_refuses_the_function() -> None:
+    with pytest.raises(TypeError, match=r"write @agent_run\(\)"):
+
+        @agent_run  # type: ignore[arg-type]  # the mistake
+        def triage() -> None:
+            """Never run."""

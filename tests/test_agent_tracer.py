@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import functools
 import gc
 import json
 import logging
@@ -25,6 +26,7 @@ from hypothesis import strategies as st
 
 import logbraid
 from logbraid.agent import ActionTracer, TraceEntry, current_entry, fingerprint, shape_of
+from logbraid.agent.outcome import status_code_of, status_of
 from logbraid.context import SpanContext, TracingContext
 from logbraid.context import bound as variable
 from logbraid.pipeline import ready
@@ -218,7 +220,7 @@ def test_what_an_error_says_is_scrubbed_on_every_way_out() -> None:
         with suppress(RuntimeError), tracer.trace("tool_call", operation="pay"):
             raise RuntimeError(f"401 for Authorization: Bearer {SECRET}")
         entry = only(tracer)
-        assert entry.error_type == "RuntimeError"
+        assert entry.error_class == "RuntimeError"
         assert_no_secret(records, [SECRET])
         assert_no_secret(tracer.summary(), [SECRET])
         assert SECRET not in entry.redacting_dump_json()
@@ -236,6 +238,13 @@ def test_an_error_whose_text_fails_is_recorded_all_the_same() -> None:
     with pytest.raises(MeanError), tracer.trace("tool_call"):
         raise MeanError
     assert only(tracer).error == "<unprintable MeanError>"
+
+
+def test_the_text_of_an_error_is_kept_within_bounds() -> None:
+    tracer = ActionTracer(log=False)
+    with suppress(ValueError), tracer.trace("tool_call"):
+        raise ValueError("x" * 1_000_000)
+    assert len(tracer.entries[0].error) == 32_000
 
 
 def test_success_set_to_false_by_hand_is_a_failure() -> None:
@@ -293,7 +302,7 @@ def test_a_cancelled_task_is_recorded_as_cancelled_and_stays_cancelled() -> None
 
     with pytest.raises(TimeoutError):
         asyncio.run(main())
-    assert (only(tracer).status, only(tracer).error_type) == (
+    assert (only(tracer).status, only(tracer).error_class) == (
         "cancelled",
         "asyncio.exceptions.CancelledError",
     )
@@ -641,6 +650,43 @@ def test_a_program_written_for_machina_runs_with_its_import_changed() -> None:
     assert "t0ken-77" not in str(tracer.summary())
 
 
+def test_a_dump_like_machinas_is_redacted_and_makes_an_equal_entry() -> None:
+    entry = TraceEntry(action="tool_call", metadata={"api_key": "hunter2-77", "n": 1}, usd_cost=0.5)
+    dumped = entry.model_dump()
+    assert dumped["metadata"] == {"api_key": "[REDACTED:api_key]", "n": 1}
+    assert (dumped["timestamp"], dumped["usd_cost"]) == (entry.timestamp, 0.5)
+    again = TraceEntry(**dumped)
+    assert again.model_dump() == dumped
+    assert json.loads(entry.model_dump_json()) == entry.to_dict()
+    assert TraceEntry(action="x").model_dump()["usd_cost"] is None
+
+
+def test_the_repr_of_an_entry_is_redacted_and_says_only_what_is_known() -> None:
+    entry = TraceEntry(action="tool_call", input_summary="password=hunter2-77", prompt_tokens=3)
+    shown = repr(entry)
+    assert "hunter2-77" not in shown
+    assert shown.startswith("TraceEntry(timestamp='20")
+    assert "action='tool_call'" in shown
+    assert "prompt_tokens=3" in shown
+    assert "model" not in shown
+
+
+def test_a_misspelt_field_is_told_once_with_the_right_name(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    tracer = ActionTracer(log=False)
+    for _ in range(3):
+        with tracer.trace("llm_call") as entry:
+            entry.output_sumary = "lost"  # type: ignore[attr-defined]  # the mistake
+            entry._mine = 1  # type: ignore[attr-defined]
+    told = capfd.readouterr().err
+    assert (
+        told.count("TraceEntry has no field 'output_sumary'; did you mean 'output_summary'?") == 1
+    )
+    assert "_mine" not in told
+    assert "lost" not in told
+
+
 class Grumpy:
     """An object that answers no question."""
 
@@ -715,3 +761,48 @@ def test_observe_looks_at_so_much_and_no_more() -> None:
 def test_what_testers_take_for_a_secret_is_redacted_under_a_secret_name(value: str) -> None:
     entry = TraceEntry(action="t", metadata={"api_key": value, "client_secret": value, "a": 1})
     assert value not in entry.redacting_dump_json()
+
+
+class _Tool:
+    async def __call__(self) -> int:
+        await asyncio.sleep(0.05)
+        return 1
+
+
+@pytest.mark.parametrize("tool", [_Tool(), functools.partial(_Tool())], ids=["object", "partial"])
+def test_an_async_callable_object_is_timed_to_its_end_and_named(tool: Any) -> None:
+    tracer = ActionTracer(log=False)
+    assert asyncio.run(tracer.trace("tool_call")(tool)()) == 1
+    (entry,) = tracer.entries
+    assert entry.duration_ms >= 45
+    assert entry.operation == "_Tool"
+
+
+def test_an_exit_code_is_no_http_status() -> None:
+    assert status_code_of(SystemExit(130)) is None
+
+
+def test_a_group_of_one_kind_ended_as_that_kind() -> None:
+    assert status_of(BaseExceptionGroup("g", [asyncio.CancelledError()])) == "cancelled"
+    assert status_of(ExceptionGroup("g", [TimeoutError(), TimeoutError()])) == "timeout"
+    assert status_of(ExceptionGroup("g", [TimeoutError(), ValueError()])) == "error"
+
+
+def test_the_decorator_without_its_brackets_says_so() -> None:
+    with pytest.raises(TypeError, match="brackets"):
+
+        @ActionTracer().trace
+        def tool() -> None: ...
+
+
+def test_one_action_object_entered_again_and_again_makes_an_entry_each_time() -> None:
+    tracer = ActionTracer(log=False)
+    action = tracer.trace("turn", step=1)
+    with action as outer, action as inner:
+        inner.metadata["step"] = 2
+    with action as later:
+        pass
+    assert tracer.entries == [inner, outer, later]
+    assert inner.parent_span_id == outer.span_id
+    assert (outer.metadata, later.metadata) == ({"step": 1}, {"step": 1})
+    assert current_entry() is None

@@ -359,6 +359,22 @@ def test_a_run_that_ends_well_forgets_and_counts_no_loss(logs: CapturedLogs) -> 
     assert logs.events == ["agent_run", "later"]
 
 
+def test_a_run_that_ends_leaves_the_lines_of_another_one_with_its_id(logs: CapturedLogs) -> None:
+    def another() -> None:
+        with agent_run(run_id="r-1"):
+            log().debug("of another")
+
+    with agent_run(run_id="r-1"):
+        log().debug("kept")
+        for _ in range(2):
+            with ThreadPoolExecutor() as threads:
+                threads.submit(another).result()
+        log().error("boom")
+    assert logs.events[:2] == ["agent_run", "agent_run"]
+    assert logs.events[2:] == ["kept", "of another", "of another", "boom", "agent_run"]
+    assert len(buffer) == 0
+
+
 def test_a_run_that_fails_writes_them_before_its_own_line(logs: CapturedLogs) -> None:
     @agent_run("triage")
     def triage() -> None:

@@ -40,6 +40,7 @@ class Receiver:
         self.paths: list[str] = []
         self.answers: list[int] = []  # for the next requests, then 200
         self.reply = b""
+        self.retry_after = ""
         self.release = threading.Event()
         self.release.set()
         self.got = threading.Condition()
@@ -62,6 +63,8 @@ class Receiver:
                     outer.got.notify_all()
                 self.send_response(status)
                 self.send_header("content-length", str(len(outer.reply)))
+                if status != 200 and outer.retry_after:
+                    self.send_header("retry-after", outer.retry_after)
                 self.end_headers()
                 self.wfile.write(outer.reply)
 
@@ -274,6 +277,19 @@ def test_a_receiver_that_is_busy_is_asked_again_and_loses_nothing(
     assert not logbraid.stats().dropped
 
 
+def test_a_receiver_that_asks_for_a_minute_is_not_given_up_at_once(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiver.answers, receiver.retry_after = [503], "60"
+    handle = start(monkeypatch, receiver.url)
+    logbraid.get_logger("app").info("x")
+    with receiver.got:
+        assert receiver.got.wait_for(lambda: len(receiver.headers) == 1, 20)
+    assert handle.flush()  # which does not wait for the minute
+    receiver.wait_for(1)
+    assert not logbraid.stats().dropped
+
+
 def test_what_a_receiver_refuses_for_good_is_counted_and_not_sent_again(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -297,6 +313,7 @@ def test_records_that_a_receiver_says_it_rejected_are_counted(
         logbraid.get_logger("app").info("x")
     assert handle.flush()
     assert logbraid.stats().dropped == {"rejected": 2}
+    assert logbraid.stats().sinks["otlp"].written == 1
 
 
 def test_a_redirect_is_not_followed(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:

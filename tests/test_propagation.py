@@ -91,6 +91,25 @@ def test_name_and_arguments_and_failure_are_those_of_the_function() -> None:
         carried(1, right=0)
 
 
+def test_an_object_that_is_called_like_a_coroutine_function_runs_with_it_too() -> None:
+    class Tool:
+        async def __call__(self) -> dict[str, Any]:
+            await asyncio.sleep(0)
+            return ids()
+
+    class Made:
+        def __init__(self) -> None:
+            self.ids = ids()
+
+        async def __call__(self) -> None:
+            """Is not what a call of the class runs."""
+
+    with bound_context(tenant_id="acme"):
+        tool, made = in_context(Tool()), in_context(Made)
+    assert asyncio.run(tool()) == {"tenant_id": "acme"}
+    assert made().ids == {"tenant_id": "acme"}
+
+
 def test_coroutines_and_generators_run_with_the_context_of_where_they_were_made() -> None:
     async def task() -> dict[str, Any]:
         await asyncio.sleep(0)

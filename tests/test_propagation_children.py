@@ -271,7 +271,12 @@ def test_what_cannot_start_is_logged_and_raised(
 def test_text_is_what_subprocess_run_gives(logs: CapturedLogs) -> None:
     code = "import sys; sys.stdout.buffer.write(sys.stdin.buffer.read() + b'\\r\\nb\\rc')"
     argv = [sys.executable, "-c", code]
-    asked: list[dict[str, Any]] = [{"text": True}, {"encoding": "latin-1"}, {"errors": "replace"}]
+    asked: list[dict[str, Any]] = [
+        {"text": True},
+        {"text": True, "bufsize": 1},
+        {"encoding": "latin-1"},
+        {"errors": "replace"},
+    ]
     for words in asked:
         options = {**words, "input": "ä\n"}
         ours = traced_run(argv, operation="test", **options)
@@ -279,7 +284,7 @@ def test_text_is_what_subprocess_run_gives(logs: CapturedLogs) -> None:
         assert (ours.stdout, ours.stderr, ours.args) == (theirs.stdout, theirs.stderr, theirs.args)
     with pytest.raises(UnicodeDecodeError):
         python("import sys; sys.stdout.buffer.write(b'\\xff')", encoding="utf-8")
-    assert len(logs) == 4
+    assert len(logs) == 5
 
 
 def test_options_of_popen_go_through(tmp_path: Path, logs: CapturedLogs) -> None:
@@ -391,6 +396,34 @@ def test_the_async_twin_does_not_hold_up_the_loop(logs: CapturedLogs) -> None:
     assert ticks > 3
     assert json.loads(shown(done)["LOGBRAID_CONTEXT"]) == IDS
     assert logs[0]["run_id"] == "run-9"
+
+
+def test_children_of_the_async_twin_may_wait_for_one_another(
+    logs: CapturedLogs, tmp_path: Path
+) -> None:
+    code = """
+import pathlib, sys, time
+mine, other = map(pathlib.Path, sys.argv[1:])
+mine.touch()
+while not other.exists():
+    time.sleep(0.01)
+"""
+    paths = [str(tmp_path / "a"), str(tmp_path / "b")]
+
+    async def main() -> None:
+        with ThreadPoolExecutor(1) as only:
+            asyncio.get_running_loop().set_default_executor(only)
+            await asyncio.gather(
+                *(
+                    traced_run_async(
+                        [sys.executable, "-c", code, *pair], operation="x", timeout=30, check=True
+                    )
+                    for pair in (paths, paths[::-1])
+                )
+            )
+
+    asyncio.run(main())
+    assert [line["status"] for line in logs] == ["ok", "ok"]
 
 
 def test_the_async_twin_raises_as_the_other(logs: CapturedLogs) -> None:

@@ -111,8 +111,24 @@ def test_format_as_an_id_becomes_a_digest(kind: str, head: str, alphabet: str, s
     assert Scrubber().scrub_id(token) == (f"{kind}~{digest16(token)}", kind)
 
 
+def test_address_with_a_password_as_an_id_becomes_a_digest() -> None:
+    text = "postgres://billing:hunter2-canary@db/orders"
+
+    assert Scrubber().scrub_id(text) == (f"password~{digest16(text)}", "password")
+
+
 @pytest.mark.parametrize(
-    "text", ["s-1", "password", "4111 1111 1111 1111", "bob@example.com", "acme", "a" * 128]
+    "text",
+    [
+        "https://app.example.com:8443/c/7",
+        "https://bob@app.example.com",
+        "s-1",
+        "password",
+        "4111 1111 1111 1111",
+        "bob@example.com",
+        "acme",
+        "a" * 128,
+    ],
 )
 def test_plain_id_stays(text: str) -> None:
     assert Scrubber().scrub_id(text) == (text, None)

@@ -12,7 +12,7 @@ from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Any, ClassVar, Final, Self, TypeVar
 
-from logbraid.drive import wrap
+from logbraid.drive import AlsoAsync, wrap
 from logbraid.health import health
 from logbraid.ids import digest16, id_text
 from logbraid.record import CONTEXT_ORDER, ID_NAMES
@@ -247,7 +247,7 @@ def clear_context() -> None:
         new.slot.clear()
 
 
-class bound_context:  # noqa: N801 - reads as a function: with bound_context(tenant_id="acme")
+class bound_context(AlsoAsync):  # noqa: N801 - reads as a function: with bound_context(tenant_id="acme")
     """Bind *fields* for a with block, or around each call of a function as a decorator.
 
     Decorates functions, coroutine functions, generator functions and async generator functions.
@@ -291,17 +291,6 @@ class bound_context:  # noqa: N801 - reads as a function: with bound_context(ten
             return False  # entered in another context: not ours to restore
         del self._entered[block]
         return True
-
-    async def __aenter__(self) -> TracingContext:
-        return self.__enter__()
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.__exit__(kind, error, traceback)
 
     def __call__(self, function: _Function, /) -> _Function:
         """Return *function* so that each call of it runs with the fields bound."""

@@ -55,6 +55,7 @@ class DebugBuffer:
     def _renew(self) -> None:
         self._lock = threading.Lock()
         self._runs: OrderedDict[str, dict[str | None, deque[Kept]]] = OrderedDict()
+        self._open: dict[str, int] = {}
         self._bytes = 0
         self._number = 0
 
@@ -72,6 +73,19 @@ class DebugBuffer:
     def __len__(self) -> int:
         """Return how many runs have lines here."""
         return len(self._runs)
+
+    def count_open(self, run: str, change: int, *, patient: bool) -> int:
+        """Add *change* to how many runs of that name are going on; return how many are."""
+        lock = self._taken_lock(patient=patient)
+        if lock is None:
+            return change
+        try:
+            now = self._open.pop(run, 0) + change
+            if now > 0:
+                self._open[run] = now
+        finally:
+            lock.release()
+        return now
 
     def keep(self, run: str, text: bytes, tenant: str | None, day: str, *, patient: bool) -> None:
         """Keep the line *text* of *run*; *patient*: see ``take``."""
@@ -150,15 +164,27 @@ buffer: Final = DebugBuffer()
 """The process's own, as ``configure_logging(debug_buffer=...)`` sized it."""
 
 
+def begin(run_id: str) -> None:
+    """Say that a run began: its lines stay until the last one of that id has ended."""
+    _change(run_id, 1)
+
+
 def forget(run_id: str) -> None:
     """Drop the lines of a run that ended: those of the tenant that is bound, or of all.
 
-    They are no loss and counted nowhere. Costs an attribute where no lines are kept.
+    They are no loss and counted nowhere. Where a run of that id still goes on, they are its lines
+    too, and stay. Costs an attribute where no lines are kept.
     """
+    _change(run_id, -1)
+
+
+def _change(run_id: str, change: int) -> None:
     if not buffer.max_lines:
         return
+    run = f"run {run_id}"
     depth = inside.enter()
     try:
-        buffer.take(f"run {run_id}", bound.get().get("tenant_id"), patient=depth == 1)
+        if buffer.count_open(run, change, patient=depth == 1) <= 0:
+            buffer.take(run, bound.get().get("tenant_id"), patient=depth == 1)
     finally:
         inside.leave()

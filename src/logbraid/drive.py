@@ -12,22 +12,50 @@ import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AbstractContextManager
 from contextvars import Context, copy_context
+from types import TracebackType
 from typing import Any, TypeVar, cast
 
+_Entered = TypeVar("_Entered")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+class AlsoAsync:
+    """A block for ``async with`` too: nothing in it waits."""
+
+    __slots__ = ()
+
+    async def __aenter__(self: AbstractContextManager[_Entered]) -> _Entered:
+        return self.__enter__()
+
+    async def __aexit__(
+        self: AbstractContextManager[Any],
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.__exit__(kind, error, traceback)
 
 
 def wrap(function: _Function, block: Callable[[], AbstractContextManager[Any]]) -> _Function:
     """Return *function* so that each call of it runs inside a new *block*."""
-    if inspect.isasyncgenfunction(function):
+    body = body_of(function)
+    if inspect.isasyncgenfunction(body):
         wrapped: Callable[..., Any] = _async_generator(function, block)
-    elif inspect.isgeneratorfunction(function):
+    elif inspect.isgeneratorfunction(body):
         wrapped = _generator(function, block)
-    elif inspect.iscoroutinefunction(function):
+    elif inspect.iscoroutinefunction(body):
         wrapped = _coroutine(function, block)
     else:
         wrapped = _plain(function, block)
     return cast("_Function", functools.update_wrapper(wrapped, function))
+
+
+def body_of(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what a call of *function* runs: of a partial its function, of an object its method."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    is_object = not (inspect.isroutine(function) or isinstance(function, type))
+    return type(function).__call__ if is_object else function
 
 
 def _plain(

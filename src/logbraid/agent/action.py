@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from time import perf_counter_ns
 from types import TracebackType
 from typing import Any, Final, Protocol, TypeVar
@@ -12,7 +13,7 @@ from logbraid.agent.entry import TraceEntry
 from logbraid.agent.open_spans import open_span
 from logbraid.agent.spans import Frame, current, innermost
 from logbraid.context import SpanContext, TracingContext, bound
-from logbraid.drive import wrap
+from logbraid.drive import AlsoAsync, wrap
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _TRACE: Final = "opentelemetry.trace"
@@ -30,7 +31,7 @@ class Recorder(Protocol):
         """Take an entry that ended."""
 
 
-class Action(Frame):
+class Action(Frame, AlsoAsync):
     """One action: entered, it yields its ``TraceEntry``; left, the entry is recorded.
 
     As a decorator it makes a new action for each call, of functions, coroutine functions,
@@ -129,19 +130,9 @@ class Action(Frame):
             before, frame = frame._around, frame.around  # noqa: SLF001 - as above
         return before
 
-    async def __aenter__(self) -> TraceEntry:
-        return self.__enter__()
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.__exit__(kind, error, traceback)
-
     def __call__(self, function: _Function, /) -> _Function:
         """Return *function* so that each call of it is an action."""
-        name = getattr(function, "__name__", "")
+        body: Any = function.func if isinstance(function, partial) else function
+        name = getattr(body, "__name__", type(body).__name__)
         told = {"operation": name, **self._told}
         return wrap(function, lambda: Action(self._recorder, told, self._metadata))

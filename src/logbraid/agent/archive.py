@@ -36,8 +36,9 @@ _stamper: Final = Stamper()
 class EventArchive:
     """Keep the events of agents: ``<root>/<tenant>/session-<session>.jsonl``.
 
-    Give ``on_event`` to the agent framework. Whose event it is says the context of the call;
-    without a session it goes to ``_unknown``, a file a day, and is counted. Files silent for more
+    Give ``on_event`` to the agent framework. Whose event it is says the context of the call; to
+    a framework that calls from threads of its own, give ``propagation.in_context(on_event)``.
+    Without a session it goes to ``_unknown``, a file a day, and is counted. Files silent for more
     than *retention_days* are deleted (0: never; nothing younger than 48 hours). Data is scrubbed,
     and no text in it is longer than *max_summary_chars*.
 

@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from typing import Any, Final, Self
 
 from logbraid.agent.attributes import Attribute, openinference_attributes, otel_attributes
 from logbraid.agent.clean import Cleaner
 from logbraid.agent.figures import count_of, money_of
 from logbraid.agent.outcome import ERROR, OK, status_code_of, status_of
-from logbraid.agent.shape import fingerprint, size_of, text_of
+from logbraid.agent.shape import MAX_TEXT, fingerprint, size_of, text_of
 from logbraid.failure import error_message, error_type
+from logbraid.health import health
 from logbraid.record import Plain
 
 MAX_SUMMARY_CHARS: Final = 2000
@@ -65,7 +67,7 @@ class TraceEntry:
     model: str = ""
 
     status: str = OK
-    error_type: str = ""
+    error_class: str = ""
     status_code: int | None = None
     cached_tokens: int = 0
     reasoning_tokens: int = 0
@@ -117,34 +119,40 @@ class TraceEntry:
         self.success = self.status == OK
         if self.success:  # sys.exit(0)
             return
-        self.error = error_message(error) or type(error).__name__
-        self.error_type = error_type(error)
+        self.error = error_message(error)[:MAX_TEXT] or type(error).__name__
+        self.error_class = error_type(error)
         if self.status_code is None:
             self.status_code = status_code_of(error)
 
     def settle(self) -> None:
         """Make the fields agree that say one thing twice."""
-        told = vars(self)  # what was never set is not there, or says nothing
-        if "status" in told or "success" in told:
-            if self.status != OK:
-                self.success = False
-            elif not self.success:
-                self.status = ERROR
-        if told.get("usd_cost") is not None:
-            self.usd_cost = money_of(self.usd_cost)
-        for name in _COUNTS:
-            if name in told:
-                self._settle_counts(told)
-                break
+        told = vars(self)  # what was never set is not there
+        if not _AGREEING.issuperset(told):
+            self._settle(told)
 
-    def _settle_counts(self, told: dict[str, Any]) -> None:
+    def _settle(self, told: dict[str, Any]) -> None:
+        if not _NAMES.issuperset(told):
+            _tell_strange(told, type(self))
+        if self.status != OK:
+            self.success = False
+        elif not self.success:
+            self.status = ERROR
         for name in _COUNTS:  # a provider may tell None, text, or rubbish
             if name in told and (type(told[name]) is not int or told[name] < 0):
                 told[name] = count_of(told[name])
         if not self.total_tokens:
             self.total_tokens = self.prompt_tokens + self.completion_tokens
+        if self.usd_cost is not None:
+            self.usd_cost = money_of(self.usd_cost)
 
     # -- ways out --------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        """Show what is known, scrubbed and cut: a repr ends up in logs and tracebacks."""
+        told = self.to_dict().items()
+        return (
+            f"TraceEntry({', '.join(f'{name}={value!r}' for name, value in told if says(value))})"
+        )
 
     def to_dict(self, *, max_summary_chars: int = MAX_SUMMARY_CHARS) -> dict[str, Plain]:
         """Return all that is known, scrubbed and cut: JSON types only, ``timestamp`` as text.
@@ -156,6 +164,21 @@ class TraceEntry:
     def redacting_dump_json(self, *, max_summary_chars: int = MAX_SUMMARY_CHARS) -> str:
         """Return ``to_dict()`` as one line of JSON. No text in it is longer than the limit."""
         return Cleaner.of(max_summary_chars).line(self.known())[:-1].decode()
+
+    def model_dump(self) -> dict[str, Any]:
+        """Return the fields as machina's ``model_dump()`` does, but scrubbed and cut.
+
+        ``timestamp`` is the ``datetime``, ``usd_cost`` is ``None`` where it is unknown; of the
+        fields that machina has not, those that say something. ``TraceEntry(**...)`` makes an
+        equal entry of it.
+        """
+        clean = self.to_dict()
+        known = {name: value for name, value in clean.items() if name in _NAMES}
+        return {**known, "timestamp": self.timestamp}
+
+    def model_dump_json(self) -> str:
+        """Return ``redacting_dump_json()``: nothing here is written unredacted."""
+        return self.redacting_dump_json()
 
     def as_otel(self, *, semconv: str = "latest") -> dict[str, Attribute]:
         """Return the attributes of a span by OpenTelemetry's GenAI conventions, scrubbed and cut.
@@ -199,6 +222,16 @@ class TraceEntry:
         return entry
 
 
+def _tell_strange(told: dict[str, Any], kind: type[TraceEntry]) -> None:
+    """Tell once of what was set on an entry and is no field: misspelt, it is in no line."""
+    if kind is not TraceEntry:
+        return  # a class of someone's own may have its own attributes
+    for name in told.keys() - _NAMES:
+        if not name.startswith("_"):
+            near = "".join(f"; did you mean {one!r}?" for one in get_close_matches(name, _NAMES, 1))
+            health.tell_once(f"entry {name}", f"TraceEntry has no field {name[:80]!r}{near}")
+
+
 def _moment(value: object) -> datetime:
     if isinstance(value, str):
         value = datetime.fromisoformat(value)
@@ -215,5 +248,6 @@ _COUNTS: Final = (
     "reasoning_tokens",
 )
 _NAMES: Final = frozenset(one.name for one in fields(TraceEntry))
+_AGREEING: Final = _NAMES - {"status", "success", "usd_cost", *_COUNTS}
 _ALWAYS: Final = tuple(one.name for one in fields(TraceEntry))[:17]
 _WHERE_KNOWN: Final = tuple(one.name for one in fields(TraceEntry))[17:]

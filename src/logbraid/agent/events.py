@@ -1,8 +1,9 @@
 """Events of an agent framework, whatever class they are of: a type and some data.
 
 Any object with ``.type`` (an Enum or text) and ``.data`` (a mapping or an object) is one, and so
-is a mapping with these keys. Reading one never raises, and no name in its data can be lost:
-``args`` and ``message``, which ``logging`` forbids as fields, are the two that matter most.
+is a mapping with these keys. One that has no ``data`` at all is told by its own fields, one that
+has no ``type`` by ``event_type``, else by its class. Reading one never raises, and no name in its
+data can be lost: ``args`` and ``message``, which ``logging`` forbids as fields, matter most.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ _CHUNKS: Final = frozenset(
     {"llm_text", "thinking", "tool_output", "llm_call_delta", "llm_call_io", "turn_start"}
 )
 _FAILED: Final = frozenset({"error", "timeout", "failed", "failure"})
+_TYPES: Final = ("type", "event_type")
+_MISSING: Final = object()
 
 
 class Event(NamedTuple):
@@ -38,11 +41,11 @@ def read_event(event: object) -> Event:
     kind = type(event).__name__
     data: dict[str, Any] = {}
     try:
-        kind = _type_of(_part(event, "type"), event)
+        kind = _type_of(event)
     except Exception as error:  # noqa: BLE001 - an event is anyone's object
         health.complain("agent event", error)
     try:
-        data = _data_of(_part(event, "data"))
+        data = _told_by(event)
     except Exception as error:  # noqa: BLE001 - as above
         health.complain("agent event", error)
     return Event(kind, data)
@@ -65,18 +68,27 @@ def log_event(event: object) -> None:
         health.complain("agent event", error)
 
 
-def _part(event: object, name: str) -> object:
+def _part(event: object, name: str) -> Any:
     if isinstance(event, Mapping):
-        return event.get(name)
-    return getattr(event, name, None)
+        return event.get(name, _MISSING)
+    return getattr(event, name, _MISSING)
 
 
-def _type_of(kind: object, event: object) -> str:
-    if isinstance(kind, Enum):
-        kind = kind.value
-    if kind is None:
-        return type(event).__name__
-    return kind if type(kind) is str else str(kind)
+def _type_of(event: object) -> str:
+    for name in _TYPES:
+        kind = _part(event, name)
+        if isinstance(kind, Enum):
+            kind = kind.value
+        if kind is not None and kind is not _MISSING:
+            return kind if type(kind) is str else str(kind)
+    return type(event).__name__
+
+
+def _told_by(event: object) -> dict[str, Any]:
+    data = _part(event, "data")
+    if data is not _MISSING:
+        return _data_of(data)
+    return {name: value for name, value in _data_of(event).items() if name not in _TYPES}
 
 
 def _data_of(data: object) -> dict[str, Any]:

@@ -156,7 +156,7 @@ TABLE: Final = (
     _same("input_summary", "logbraid.input_summary", "input.value"),
     _same("output_summary", "logbraid.output_summary", "output.value"),
     # -- how it ended ----------------------------------------------------------------------
-    _same("error_type", "error.type", "error.type"),
+    _same("error_class", "error.type", "error.type"),
     _same("error", "error.message", "error.message"),
     _same("status_code", "http.response.status_code", "http.response.status_code",
           "http.status_code"),

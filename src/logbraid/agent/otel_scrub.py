@@ -14,6 +14,7 @@ from logbraid.agent.clean import Cleaner
 from logbraid.health import health
 
 try:
+    from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import Event, ReadableSpan
     from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
     from opentelemetry.trace import Link, Status
@@ -28,8 +29,9 @@ _NOTES: Final = ("scrubbed", "truncated")
 
 
 class ScrubbedSpanExporter(SpanExporter):
-    """Hand spans to *exporter* with all their texts scrubbed: attributes, events, status, name.
+    """Hand spans to *exporter* with all their texts scrubbed.
 
+    Name, attributes, events, links, status and the resource (which may hold a command line):
     ``BatchSpanProcessor(ScrubbedSpanExporter(OTLPSpanExporter()))``. Texts are cut at 32,000
     characters. A span that cannot be scrubbed is not exported; it is told on standard error.
     """
@@ -59,14 +61,15 @@ class ScrubbedSpanExporter(SpanExporter):
 def _scrubbed(span: ReadableSpan) -> ReadableSpan:
     cleaner = Cleaner.of(_MAX_CHARS)
     description = span.status.description
+    resource = span.resource
     return ReadableSpan(
         name=cleaner.text(span.name),
         context=span.context,
         parent=span.parent,
-        resource=span.resource,
+        resource=Resource(_attributes(cleaner, resource.attributes), resource.schema_url),
         attributes=_attributes(cleaner, span.attributes),
         events=[
-            Event(one.name, _attributes(cleaner, one.attributes), one.timestamp)
+            Event(cleaner.text(one.name), _attributes(cleaner, one.attributes), one.timestamp)
             for one in span.events
         ],
         links=[Link(one.context, _attributes(cleaner, one.attributes)) for one in span.links],

@@ -9,6 +9,7 @@ OK: Final = "ok"
 ERROR: Final = "error"
 CANCELLED: Final = "cancelled"
 TIMEOUT: Final = "timeout"
+STATUSES: Final = frozenset({OK, ERROR, CANCELLED, TIMEOUT})
 
 _CANCELLED: Final = frozenset({"CancelledError", "Cancelled", "GeneratorExit", "KeyboardInterrupt"})
 
@@ -18,19 +19,23 @@ def status_of(error: BaseException) -> str:
 
     A time-out is known by its class or its name, since every client library has its own
     (``httpx.ReadTimeout``, ``subprocess.TimeoutExpired``); a cancellation likewise (asyncio,
-    ``concurrent.futures``, trio). ``sys.exit()`` and ``sys.exit(0)`` are no failures.
+    ``concurrent.futures``, trio). ``sys.exit()`` and ``sys.exit(0)`` are no failures. A group of
+    errors that all ended alike (task groups raise them) ended as they did.
     """
     if isinstance(error, SystemExit):
         return OK if error.code in {None, 0} else ERROR
+    if isinstance(error, BaseExceptionGroup):
+        words = {status_of(one) for one in error.exceptions}
+        return words.pop() if len(words) == 1 else ERROR
     return _word_for(kind.__name__ for kind in type(error).__mro__)
 
 
-def status_named(error_type: str) -> str:
+def status_named(error_class: str) -> str:
     """Return the word for an action that an error of that class ended, of which no more is known.
 
     A class may be told with its module in front.
     """
-    return _word_for([error_type.rpartition(".")[2]])
+    return _word_for([error_class.rpartition(".")[2]])
 
 
 def _word_for(classes: Iterable[str]) -> str:
@@ -46,6 +51,8 @@ def status_code_of(error: BaseException) -> int | None:
     ``.status_code`` (openai), ``.response.status_code`` (httpx, requests), ``.code`` (urllib),
     ``.status`` (aiohttp, urllib3).
     """
+    if isinstance(error, SystemExit):
+        return None  # its code is the process's
     for owner in (error, getattr(error, "response", None)):
         for name in ("status_code", "code", "status"):
             try:

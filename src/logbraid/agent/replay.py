@@ -207,7 +207,8 @@ def replay_session(
         whose = (
             f"of tenant {tenant!r}" if tenant else "without a tenant (give tenant_id, or bind it)"
         )
-        raise SessionNotFoundError(f"no session {session_id!r} {whose} in {os.fspath(root)}")
+        shown = safe_id(session_id)
+        raise SessionNotFoundError(f"no session {shown!r} {whose} in {os.fspath(root)}")
     return Replay(paths, speed=speed)
 
 

@@ -15,8 +15,8 @@ from logbraid.agent.outcome import CANCELLED, OK, status_of
 from logbraid.agent.tally import Tally, current_tally
 from logbraid.agent.told import LOGGER
 from logbraid.context import bound_context, current_context
-from logbraid.debug_buffer import forget
-from logbraid.drive import wrap
+from logbraid.debug_buffer import begin, forget
+from logbraid.drive import AlsoAsync, wrap
 from logbraid.failure import error_message, error_type
 from logbraid.ids import new_id
 from logbraid.record import ERROR, INFO
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-class agent_run:  # noqa: N801 - reads as a function: with agent_run("triage") as run
+class agent_run(AlsoAsync):  # noqa: N801 - reads as a function: with agent_run("triage") as run
     """Bind a ``run_id`` for a with block, or around each call of a function, and sum it up.
 
     At the end one record ``agent_run`` says ``turns``, ``tools`` (``{"ok": 3, "error": 1}``),
@@ -38,6 +38,10 @@ class agent_run:  # noqa: N801 - reads as a function: with agent_run("triage") a
     """
 
     def __init__(self, name: str | None = None, *, run_id: str | None = None) -> None:
+        if callable(name):  # it would swallow the function, and a call of it would run nothing
+            raise TypeError(
+                "agent_run needs its brackets: write @agent_run() or @agent_run('name')"
+            )
         self.name = name
         self._wanted = run_id
         self._open: list[_Running] = []
@@ -64,17 +68,6 @@ class agent_run:  # noqa: N801 - reads as a function: with agent_run("triage") a
         self._open.remove(running)
         running.end(error)
 
-    async def __aenter__(self) -> Self:
-        return self.__enter__()
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.__exit__(kind, error, traceback)
-
     def __call__(self, function: _Function, /) -> _Function:
         """Return *function* so that each call of it is a run."""
         name = self.name or getattr(function, "__name__", None)
@@ -90,6 +83,7 @@ class _Running:
         parent = current_context().get("run_id")
         self._block = bound_context(run_id=wanted or new_id())
         self.run_id = self._block.__enter__()["run_id"]
+        begin(self.run_id)
         self._parent = parent if parent != self.run_id else None
         self.tally = Tally(around)
         current_tally.set(self.tally)
@@ -103,8 +97,7 @@ class _Running:
         finally:
             if self._span is not None:
                 self._close_span(self._span, error)
-            if self._parent or self.tally.around is None:  # else the outer run is this one
-                forget(self.run_id)
+            forget(self.run_id)
             if current_tally.get() is self.tally:
                 current_tally.set(self.tally.around)
             self._block.__exit__(None, None, None)

@@ -20,7 +20,8 @@ _MAX_DEPTH: Final = 12
 _MAX_ITEMS: Final = 100
 _MAX_VISITS: Final = 5000
 _MAX_KEYS: Final = 64
-_MAX_TEXT: Final = 32_000
+MAX_TEXT: Final = 32_000
+"""Characters of a text that an entry keeps in memory."""
 
 
 def shape_of(payload: object) -> list[str]:
@@ -72,10 +73,10 @@ def text_of(payload: object) -> str:
     Not more than 32,000 characters of it: an entry is kept in memory.
     """
     if isinstance(payload, str):
-        return payload[:_MAX_TEXT]
+        return payload[:MAX_TEXT]
     if not isinstance(payload, bytes | bytearray):
         payload = _json(payload)
-    return bytes(payload[:_MAX_TEXT]).decode("utf-8", "replace")
+    return bytes(payload[:MAX_TEXT]).decode("utf-8", "replace")
 
 
 def size_of(payload: object) -> int:

@@ -179,7 +179,7 @@ def _read_end(entry: TraceEntry, span: EndedSpan, attributes: Mapping[str, Any])
         return
     number = _status_code(attributes, kind)
     entry.status_code = number
-    entry.error_type = "" if kind in _UNKNOWN else kind[:200]
+    entry.error_class = "" if kind in _UNKNOWN else kind[:200]
     entry.status = status_named(kind) if kind else ERROR
     if entry.status == OK:
         entry.status = ERROR

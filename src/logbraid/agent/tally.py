@@ -14,18 +14,6 @@ from logbraid.agent.names import CONFIRM, LLM_CALL, MAX_ITERATIONS, TOOL_CALL, T
 from logbraid.agent.outcome import OK
 from logbraid.process import renew_after_fork
 
-__all__ = [
-    "CONFIRM",
-    "LLM_CALL",
-    "MAX_ITERATIONS",
-    "TOOL_CALL",
-    "TURN",
-    "Tally",
-    "Tokens",
-    "count",
-    "current_tally",
-]
-
 
 class _Lock:
     """One for all tallies: adding takes a microsecond. Fresh in a forked child."""

@@ -13,9 +13,10 @@ from logbraid.record import INFO, WARNING
 LOGGER: Final = "logbraid.agent"
 _TOLD: Final = dict.fromkeys(
     """
-    operation connector asset_id conversation_id model input_summary output_summary error
-    parent_span_id fingerprint metadata prompt_tokens completion_tokens total_tokens
-    cached_tokens reasoning_tokens bytes_in bytes_out upstream_ms usd_cost status_code
+    operation connector asset_id conversation_id model input_summary output_summary
+    error error_class parent_span_id fingerprint metadata
+    prompt_tokens completion_tokens total_tokens cached_tokens reasoning_tokens
+    bytes_in bytes_out upstream_ms usd_cost status_code
     """.split()
 )
 """What a line says of an entry beside its status; the ids are the context's."""
@@ -38,8 +39,6 @@ def tell(entry: TraceEntry) -> None:
     for name, value in told.items():
         if name in _TOLD and value is not None and (type(value) not in PLAIN or value):
             fields[name] = value  # noqa: PERF403 - a comprehension is a call, and every action pays it
-    if "error_type" in told and entry.error_type:
-        fields["error_class"] = entry.error_type
     # The short way is a third faster, where nothing is to be redacted
     if not pipeline.active.fast(level, _GATE, entry.action, fields):
         pipeline.emit(level, LOGGER, entry.action, fields)

@@ -63,6 +63,8 @@ class ActionTracer:
 
         The entry is recorded at the end, however it ends; what the block raises goes on.
         """
+        if callable(action):
+            raise TypeError("trace() needs its brackets and an action: @tracer.trace('tool_call')")
         told: dict[str, Any] = {"action": action}
         if connector:
             told["connector"] = connector

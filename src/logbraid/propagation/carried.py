@@ -12,10 +12,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from contextvars import copy_context
 from functools import partial, update_wrapper
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from logbraid.context import TracingContext, bound, current_context
-from logbraid.drive import wrap
+from logbraid.drive import body_of, wrap
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -27,11 +27,11 @@ def in_context(function: _Function, /) -> _Function:
 
     A plain function runs in a copy of the whole context (other libraries' variables too), a new
     copy for each call, so threads may call it at the same time. Coroutine functions, generator
-    functions and async generator functions run with the tracing context of now.
+    functions and async generator functions, and objects whose ``__call__`` is one, run with the
+    tracing context of now.
     """
-    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
-        return _with_tracing_context(function)
-    if inspect.isasyncgenfunction(function):
+    body = body_of(function)
+    if any(is_driven(body) for is_driven in _DRIVEN):
         return _with_tracing_context(function)
     context = copy_context()
 
@@ -40,6 +40,14 @@ def in_context(function: _Function, /) -> _Function:
         return context.copy().run(function, *args, **kwargs)
 
     return cast("_Function", update_wrapper(call, function))
+
+
+_DRIVEN: Final = (
+    inspect.iscoroutinefunction,
+    inspect.isgeneratorfunction,
+    inspect.isasyncgenfunction,
+)
+"""Calling one of these runs nothing of it yet."""
 
 
 def _with_tracing_context(function: _Function) -> _Function:

@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
@@ -94,13 +95,16 @@ async def traced_run_async(
 ) -> subprocess.CompletedProcess[Any]:
     """Do what ``traced_run`` does without holding up the event loop.
 
-    Waits in a thread of the loop's executor. When the task is cancelled the child's group is
+    Waits in a thread of its own: children may wait for one another, and the loop's executor, which
+    looks up host names too, has few. When the task is cancelled the child's group is
     killed, the record (``cancelled``) is written, and then ``CancelledError`` goes on.
     """
     coding = Coding(text, encoding, errors, options)
     child = _Child(argv, operation, options, slice_seconds=_SLICE_SECONDS)
     run = partial(copy_context().run, child.run, coding, input, env, timeout)
-    waiting = asyncio.get_running_loop().run_in_executor(None, run)
+    thread = ThreadPoolExecutor(1, "logbraid-child")
+    waiting = asyncio.get_running_loop().run_in_executor(thread, run)
+    thread.shutdown(wait=False)  # it ends with the child
     try:
         result = await asyncio.shield(waiting)
     except asyncio.CancelledError:

@@ -8,7 +8,7 @@ the other service authenticates its caller itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from logbraid import pipeline
@@ -104,9 +104,8 @@ class _Done:
 
     __slots__ = ()
 
-    def __await__(self) -> Generator[None, None, None]:
-        return
-        yield
+    def __await__(self) -> Iterator[None]:
+        return iter(())
 
 
 _DONE: Final = _Done()

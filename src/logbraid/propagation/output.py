@@ -23,6 +23,7 @@ class Coding:
         self, text: bool | None, encoding: str | None, errors: str | None, options: dict[str, Any]
     ) -> None:
         options.pop("capture_output", None)
+        options.pop("bufsize", None)  # all is read at once, as bytes: 1 would warn
         universal = options.pop("universal_newlines", None)
         self.is_text = bool(text or encoding or errors or universal)
         self.encoding = encoding or locale.getpreferredencoding(False)

@@ -13,7 +13,7 @@ from typing import Final
 from logbraid.health import health
 from logbraid.ids import digest16
 from logbraid.record import Plain
-from logbraid.scrub import neighbours, values
+from logbraid.scrub import neighbours, urls, values
 from logbraid.scrub.embedded import LEVELS
 from logbraid.scrub.keys import NameRules
 from logbraid.scrub.ordinary import OrdinaryWalk
@@ -66,7 +66,7 @@ class Scrubber:
     def scrub_id(self, text: str) -> tuple[str, str | None]:
         """Return *text*, or a digest in its place and the kind if its form is a credential's."""
         try:
-            kind = values.credential_kind(text)
+            kind = values.credential_kind(text) or urls.userinfo_kind(text)
         except Exception as error:  # noqa: BLE001 - fails closed, as above
             health.complain("scrub", error)
             kind = "scrub_error"

@@ -51,6 +51,13 @@ def find_userinfo(text: str, spans: list[Span]) -> None:
         at = text.find("://", max(last, first))
 
 
+def userinfo_kind(text: str) -> str | None:
+    """Return the kind of the first credential that stands before a host in *text*, or ``None``."""
+    spans: list[Span] = []
+    find_userinfo(text, spans)
+    return spans[0].kind if spans else None
+
+
 def find_other_userinfo(text: str, spans: list[Span]) -> None:
     """Add the passwords of Go's ``user:password@tcp(host)`` and Oracle's ``user/password@host``."""
     find_logins(text, spans)

@@ -166,7 +166,11 @@ class BackgroundSink:
             else:
                 self._append(item, size)
         if dropped:
-            self._health.drop("queue_full", sink=self.name, lines=dropped)
+            self._lose("queue_full", dropped)
+
+    def _lose(self, reason: str, lines: int) -> None:
+        """Count *lines* as lost."""
+        self._health.drop(reason, sink=self.name, lines=lines)
 
     @property
     def queued_bytes(self) -> int:
@@ -311,7 +315,7 @@ class BackgroundSink:
         self._closed = True  # who logs now would wait for a reader that does not read
         left = self._left()
         self._queue.clear()
-        self._health.drop("shutdown", sink=self.name, lines=left)
+        self._lose("shutdown", left)
         self._health.complain(f"sink {self.name}", f"{left} lines were not written in time at exit")
 
     def _drain_for_good(self, timeout_seconds: float) -> bool:

@@ -1,8 +1,9 @@
 """The way to OpenTelemetry: lines go in batches to an OTLP receiver, by HTTP.
 
 One daemon thread sends what waits in a queue that is bounded in bytes; who logs never waits. A
-receiver that is down is tried again for half a minute, then that batch is given up; when the
-queue is full the oldest lines go. All of it is counted under ``otlp``. Needs the extra ``otel``.
+receiver that is down is tried again for half a minute, or once more after as long as it asked
+for (a minute at most), then that batch is given up; when the queue is full the oldest lines go.
+All of it is counted under ``otlp``. Needs the extra ``otel``.
 
 Not here: what a record looks like there (``otlp_records.py``), one message (``otlp_post.py``).
 """
@@ -17,7 +18,7 @@ from http.client import HTTPException
 from queue import Empty, SimpleQueue
 from typing import Final
 
-from logbraid.health import Health, health
+from logbraid.health import health
 from logbraid.settings import Settings
 from logbraid.sinks.background import BackgroundSink
 from logbraid.sinks.batch import Item, Outlet
@@ -45,7 +46,7 @@ class OtlpSink(BackgroundSink):
         self, settings: Settings, *, environ: Mapping[str, str] = os.environ, queue_bytes: int
     ) -> None:
         receiver = Receiver(target_from_env(environ), resource_of(settings, environ), self)
-        super().__init__(receiver, queue_bytes=queue_bytes, policy="drop_oldest", health=_Charged())
+        super().__init__(receiver, queue_bytes=queue_bytes, policy="drop_oldest")
         self.name = f"{NAME}_queue"
         self._outlets = (_Post(receiver),)
         self._failed_flush = float("-inf")
@@ -65,6 +66,9 @@ class OtlpSink(BackgroundSink):
         """Wait *seconds*, or until someone flushes."""
         with suppress(Empty):
             self._hurry.get(timeout=seconds)
+
+    def _lose(self, reason: str, lines: int) -> None:
+        drop(reason, lines)  # on the way to the receiver: the queue is nobody's concern
 
     def _take(self) -> tuple[list[Item], int]:
         is_small = 0 < self.queued_bytes < self._batch_bytes
@@ -110,21 +114,24 @@ class Receiver:
         """Send *items* as one message, again and again while that makes sense."""
         try:
             body = request_of([item[0] for item in items], self._resource)
-            reason = self._deliver(body)
+            reply, reason = self._deliver(body)
+            rejected = 0 if reason or reply is None else min(rejected_in(reply.body), len(items))
         except Exception as error:  # noqa: BLE001 - the thread must live
             health.complain(f"sink {NAME}", error)
-            reason = "sink_error"
-        if reason and not self._queue.is_closed:
-            drop(reason, len(items))
-        elif not reason:
+            reason, rejected = "sink_error", 0
+        if not reason:
+            drop("rejected", rejected)
             advance = health.figures(NAME).written.advance
-            for _ in items:
+            for _ in range(len(items) - rejected):
                 advance()
+        elif not self._queue.is_closed:
+            drop(reason, len(items))
 
-    def _deliver(self, body: bytes) -> str:
-        """Return why the receiver did not take *body*; nothing if it did."""
+    def _deliver(self, body: bytes) -> tuple[Reply | None, str]:
+        """Return the last answer and why the receiver did not take *body*; nothing if it did."""
         began = time.monotonic()
         tried = 0
+        reply: Reply | None = None
         reason = _SHUTDOWN
         while True:
             ends_at = self._queue.ends_at
@@ -132,15 +139,15 @@ class Receiver:
             if ends_at is not None:
                 left = min(left, ends_at - time.monotonic())
             if left <= 0:
-                return reason
+                return reply, reason
             reply, reason = self._try(body, left)
             if not reason or (reply is not None and reply.status not in _AGAIN):
-                return reason
+                return reply, reason
             wait = wait_after(reply, tried)
             tried += 1
-            limit = began + _PATIENCE_SECONDS if ends_at is None else ends_at
-            if time.monotonic() + wait > limit:
-                return reason
+            now = time.monotonic()
+            if now - began > _PATIENCE_SECONDS or (ends_at is not None and now + wait > ends_at):
+                return reply, reason
             self._queue.pause(wait)
 
     def _try(self, body: bytes, timeout_seconds: float) -> tuple[Reply | None, str]:
@@ -153,9 +160,6 @@ class Receiver:
         if not 200 <= reply.status < 300:
             health.complain(f"sink {NAME}", f"the receiver answered {reply.status}")
             return reply, f"http_{reply.status}"
-        rejected = rejected_in(reply.body)
-        if rejected:
-            drop("rejected", rejected)
         return reply, ""
 
     def flush(self, timeout_seconds: float = 2.0) -> bool:  # noqa: ARG002 - the protocol's
@@ -185,13 +189,3 @@ def drop(reason: str, lines: int) -> None:
     if lines:
         health.drop(reason, sink=NAME, lines=lines)
         health.complain(f"sink {NAME} drops lines", reason)
-
-
-class _Charged(Health):
-    """Counts what the queue loses as lost on the way to the receiver, in the process's figures."""
-
-    def drop(self, reason: str, *, sink: str | None = None, lines: int = 1) -> None:  # noqa: ARG002 - the queue's own name is nobody's concern
-        drop(reason, lines)
-
-    def complain(self, step: str, what: str | BaseException) -> None:  # noqa: ARG002 - as above
-        health.complain(f"sink {NAME}", what)
