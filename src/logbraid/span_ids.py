@@ -14,9 +14,9 @@ renew_after_fork(_random.seed)
 
 def new_span_id() -> str:
     """Return 16 hex digits, not all zero."""
-    return f"{_random.getrandbits(64) or 1:016x}"
+    return (_random.getrandbits(64) or 1).to_bytes(8, "big").hex()
 
 
 def new_trace_id() -> str:
     """Return 32 hex digits, not all zero."""
-    return f"{_random.getrandbits(128) or 1:032x}"
+    return (_random.getrandbits(128) or 1).to_bytes(16, "big").hex()
