@@ -1,4 +1,4 @@
-"""``logbraid scrub`` of lines too long to be held: no secret leaves because a line was cut in it."""
+"""``logbraid scrub`` of lines too long to be held: a cut lets no secret out."""
 
 from __future__ import annotations
 

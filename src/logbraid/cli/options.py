@@ -192,7 +192,7 @@ LevelArgument = Annotated[
 ]
 Module = Annotated[
     str | None,
-    typer.Argument(metavar="[MODULE]", help="Imported first: myservice.web", show_default=False),
+    typer.Argument(metavar="MODULE", help="Imported first: myservice.web", show_default=False),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Another one gives other sessions.")]
 Directory = Annotated[
@@ -257,11 +257,15 @@ def filter_of(
         raise QuestionError(
             f"--level is {shown(level)}: use debug, info, warning, error, critical, or a number"
         )
+    first = "" if since is None else parse_when(since, now_ns)
+    last = "" if until is None else parse_when(until, now_ns, is_end=True)
+    if first and last and first >= last:
+        raise QuestionError(f"nothing lies between --since ({first}) and --until ({last})")
     return Filter(
         ids={f"{name}_id": value for name, value in ids.items() if value is not None},
         level=number,
-        since="" if since is None else parse_when(since, now_ns),
-        until="" if until is None else parse_when(until, now_ns, is_end=True),
+        since=first,
+        until=last,
         text=text or "",
         ignore_case=ignore_case,
         where=tuple(parse_where(condition) for condition in where or ()),

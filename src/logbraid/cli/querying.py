@@ -45,8 +45,9 @@ def query(
         ids=ids, level=level, since=since, until=until, text=text, ignore_case=ignore_case,
         where=where,
     )  # fmt: skip
+    root = log_dir_of(log_dir)
     files = find_files(
-        log_dir_of(log_dir),
+        root,
         tenants=() if tenant is None else (tenant,),
         since=wanted.since,
         until=wanted.until,
@@ -57,7 +58,7 @@ def query(
         for row in _watched(read_files(files, wanted, found=found, progress=shown.advance), shown):
             printer.line(row.line, row.record)
         printer.end()
-    tell(found)
+    tell(found, root)
 
 
 def _watched(rows: Iterator[Row], shown: Bar) -> Iterator[Row]:

@@ -56,11 +56,13 @@ def _show(printer: Printer, line: bytes, wanted: Filter) -> bool:
         if wanted == Filter() or wanted.fits(record, line):
             printer.line(line, record)
         return True
-    if not line.strip():
+    shown = line.decode("utf-8", "replace").rstrip("\r")
+    if not shown.strip():
+        if wanted == Filter():
+            printer.blank()
         return True
     if wanted != Filter():
         return False
-    shown = line.decode("utf-8", "replace").rstrip("\r")
     printer.other(clean(shown), json_line({"event": shown}))
     return True
 
@@ -75,8 +77,8 @@ def incoming(
     """Yield the lines of a descriptor as they come, those of one read together.
 
     Without their newlines, unless *keep_ends*. A last line without an end counts as one. A line
-    of more bytes than *longest* comes in pieces: *cut* is asked how much of what is there may go, and asked
-    again with more if that is nothing.
+    of more bytes than *longest* comes in pieces: *cut* is asked how much of what is there may
+    go, and asked again with more if that is nothing.
     """
     rest: list[bytes] = []
     held = asked_at = 0

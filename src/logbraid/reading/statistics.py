@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, Final
 
+import orjson
+
 from logbraid.reading import columns
 from logbraid.reading.blocks import Progress
 from logbraid.reading.filters import Filter, level_rank
@@ -21,7 +23,7 @@ from logbraid.reading.histogram import Histogram
 from logbraid.reading.places import LogFile, find_files
 from logbraid.reading.records import read_file
 from logbraid.reading.when import normal_stamp
-from logbraid.reading.where import field_of
+from logbraid.reading.where import field_of, text_of
 from logbraid.record import ERROR
 
 FAILED: Final = frozenset({"error", "failed", "failure", "timeout"})
@@ -118,9 +120,15 @@ def _by_columns(
         return False
     for row in rows:
         if row.by == columns.MINUTES:
-            counted.add_minute(row.value, row.records, row.errors)
+            counted.add_minute(row.value or "", row.records, row.errors)
             continue
-        group = counted.group(row.by, row.value) if row.by else counted.everything
+        group = counted.everything
+        if row.by:
+            value = None if row.value is None else orjson.loads(row.value)
+            name = value_of({_field(row.by): value}, row.by, file.tenant)
+            if name is None:
+                continue
+            group = counted.group(row.by, name)
         group.records += row.records
         group.errors += row.errors
         if row.timed:
@@ -179,9 +187,11 @@ def duration_of(record: dict[str, Any]) -> float | None:
 
 def value_of(record: dict[str, Any], by: str, tenant: str) -> str | None:
     """Return what *record* has for *by* as text; ``None`` where it has nothing."""
-    found = field_of(record, "tenant_id" if by == TENANT else by)
+    found = field_of(record, _field(by))
     if found is None:
         return (tenant or None) if by == TENANT else None
-    if isinstance(found, bool):
-        return "true" if found else "false"
-    return found if isinstance(found, str) else str(found)
+    return text_of(found)
+
+
+def _field(by: str) -> str:
+    return "tenant_id" if by == TENANT else by
