@@ -429,7 +429,7 @@ def test_view_shows_json_for_people_and_other_lines_as_they_are() -> None:
     assert text[1] == "not json"
     assert text[2] == ""
     assert "msg=foreign" in text[3]
-    assert text[3] == "last"
+    assert text[4] == "last"
 
 
 def test_view_shows_empty_lines_too() -> None:

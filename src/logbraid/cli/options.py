@@ -11,17 +11,21 @@ import time
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from logbraid.parsing import parse_level, shown
 from logbraid.reading import Filter, QuestionError, parse_when, parse_where
-from logbraid.record import ID_NAMES
+from logbraid.record import LEVEL_WORDS
 
-WHICH: Final = "Which records"
-WHERE_FROM: Final = "Where from"
-HOW: Final = "How it is shown"
+
+def _levels() -> list[str]:
+    return list(LEVEL_WORDS.values())
+
+
+def _fields() -> list[str]:
+    return ["tool", "action", "tenant", "status", "logger", "event", "route", "model", "user_id"]
 
 
 class Output(StrEnum):
@@ -61,7 +65,13 @@ Request = Annotated[
 ]
 Level = Annotated[
     str | None,
-    typer.Option("--level", metavar="LEVEL", help="At this level or above.", show_default=False),
+    typer.Option(
+        "--level",
+        metavar="LEVEL",
+        help="At this level or above.",
+        show_default=False,
+        autocompletion=_levels,
+    ),
 ]
 Since = Annotated[
     str | None,
@@ -147,6 +157,15 @@ Archive = Annotated[
         show_default=False,
     ),
 ]
+ArchiveToPrune = Annotated[
+    Path | None,
+    typer.Option(
+        "--archive",
+        metavar="DIR",
+        help="Also sessions in the event archive DIR that were silent for so long.",
+        show_default=False,
+    ),
+]
 SessionArgument = Annotated[str, typer.Argument(metavar="SESSION", help="The id of the session.")]
 By = Annotated[
     list[str] | None,
@@ -155,6 +174,7 @@ By = Annotated[
         metavar="FIELD",
         help="Group by this field; may be given several times. [default: tool, action, tenant]",
         show_default=False,
+        autocompletion=_fields,
     ),
 ]
 Lines = Annotated[
@@ -188,7 +208,8 @@ PersonalData = Annotated[
     typer.Option("--personal-data", help="Also e-mail, phone, IBAN, US social security."),
 ]
 LevelArgument = Annotated[
-    str, typer.Argument(metavar="LEVEL", help="debug, info, warning, ... or 15")
+    str,
+    typer.Argument(metavar="LEVEL", help="debug, info, warning, ... or 15", autocompletion=_levels),
 ]
 Module = Annotated[
     str | None,
@@ -270,9 +291,6 @@ def filter_of(
         ignore_case=ignore_case,
         where=tuple(parse_where(condition) for condition in where or ()),
     )
-
-
-SHORT_IDS: Final = tuple(name.removesuffix("_id") for name in ID_NAMES)
 
 
 def bad_input(text: str) -> QuestionError:
