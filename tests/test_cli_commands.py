@@ -146,6 +146,7 @@ def test_help_lists_every_command_and_the_exit_codes() -> None:
         ["level", "get", "--file", "/nowhere/level"],
         ["level", "set", "debug", "--file", "/nowhere/level"],
         ["check", "no_such_module_anywhere"],
+        ["check", "ends_the_process"],
         ["demo", "--directory", __file__],
         ["query", "--log-dir", "bad\udc80\x1b[31mname"],
     ],
@@ -157,6 +158,8 @@ def test_bad_input_ends_with_two_and_says_why(
     capsysbinary: pytest.CaptureFixture[bytes],
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "ends_the_process.py").write_text("raise SystemExit(0)\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
     for name in ("LOG_DIR", "LOG_LEVEL_FILE"):
         monkeypatch.delenv(name, raising=False)
     code = main(arguments)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -44,13 +45,10 @@ def blocks(
         found.lose(file.path, "compressed in another way than with gzip")
         return
     try:
-        fd = open_regular(file.path)
+        fd, file = _opened(file)
     except OSError as error:
-        if not (isinstance(error, FileNotFoundError) and _is_packed_by_now(file)):
-            found.lose(file.path, f"cannot be opened: {error.strerror or error}")
-            return
-        file = LogFile(f"{file.path}.gz", file.tenant, file.day, True, file.size_bytes)
-        fd = open_regular(file.path)
+        found.lose(file.path, f"cannot be opened: {error.strerror or error}")
+        return
     try:
         found.files += 1
         yield from _whole_lines(fd, file, found, progress, size)
@@ -62,8 +60,17 @@ def blocks(
         os.close(fd)
 
 
-def _is_packed_by_now(file: LogFile) -> bool:
-    return not file.is_compressed and os.path.isfile(f"{file.path}.gz")  # noqa: PTH113 - text
+def _opened(file: LogFile) -> tuple[int, LogFile]:
+    """Open *file*, or what ``compress`` made of it since it was listed."""
+    try:
+        return open_regular(file.path), file
+    except FileNotFoundError:
+        if file.is_compressed:
+            raise
+        packed = LogFile(f"{file.path}.gz", file.tenant, file.day, True, file.size_bytes)
+        with suppress(FileNotFoundError):
+            return open_regular(packed.path), packed
+        raise
 
 
 def _whole_lines(
