@@ -13,8 +13,10 @@ from logbraid.cli.options import Output, bad_input, filter_of, log_dir_of
 from logbraid.cli.output import print_json
 from logbraid.cli.progress import bar
 from logbraid.cli.tables import WIDEST_DRAWING, Cell, Column, Table, print_tables
-from logbraid.reading import Group, Statistics, count, find_files
+from logbraid.reading import Group, Statistics
 from logbraid.reading.histogram import Histogram
+from logbraid.reading.records import files_for
+from logbraid.reading.statistics import count_files
 from logbraid.sinks.terminal import clean
 
 DEFAULT_BY: Final = ("tool", "action", "tenant")
@@ -60,10 +62,9 @@ def stats(
     if not all(field.strip() for field in fields):
         raise bad_input("--by needs the name of a field, such as tool")
     root = log_dir_of(log_dir)
-    tenants = () if tenant is None else (tenant,)
-    files = find_files(root, tenants=tenants, since=wanted.since, until=wanted.until)
+    files = files_for(root, wanted)
     with bar("counting", sum(file.size_bytes for file in files)) as shown:
-        counted = count(root, wanted, by=fields, tenants=tenants, progress=shown.advance)
+        counted = count_files(files, wanted, by=fields, progress=shown.advance)
     if output is Output.table:
         _print_tables(counted)
     else:

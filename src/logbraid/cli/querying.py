@@ -10,8 +10,8 @@ from logbraid.cli.notices import tell
 from logbraid.cli.options import Output, filter_of, log_dir_of
 from logbraid.cli.output import Printer, is_terminal
 from logbraid.cli.progress import Bar, bar
-from logbraid.reading import Findings, Row, find_files
-from logbraid.reading.records import read_files
+from logbraid.reading import Findings, Row
+from logbraid.reading.records import files_for, read_files
 
 
 def query(
@@ -46,12 +46,7 @@ def query(
         where=where,
     )  # fmt: skip
     root = log_dir_of(log_dir)
-    files = find_files(
-        root,
-        tenants=() if tenant is None else (tenant,),
-        since=wanted.since,
-        until=wanted.until,
-    )
+    files = files_for(root, wanted)
     printer = Printer(output)
     found = Findings()
     with bar("reading", sum(file.size_bytes for file in files)) as shown:

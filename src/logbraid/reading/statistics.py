@@ -20,8 +20,8 @@ from logbraid.reading.blocks import Progress
 from logbraid.reading.filters import Filter, level_rank
 from logbraid.reading.findings import Findings
 from logbraid.reading.histogram import Histogram
-from logbraid.reading.places import LogFile, find_files
-from logbraid.reading.records import read_file
+from logbraid.reading.places import LogFile
+from logbraid.reading.records import files_for, read_file
 from logbraid.reading.when import normal_stamp
 from logbraid.reading.where import field_of, text_of
 from logbraid.record import ERROR
@@ -91,8 +91,19 @@ def count(
 
     ``"tenant"`` groups by tenant. Raises ``QuestionError`` if *root* is no directory.
     """
-    whose = tenants or [wanted.ids[name] for name in ("tenant_id",) if name in wanted.ids]
-    files = find_files(root, tenants=whose, since=wanted.since, until=wanted.until)
+    files = files_for(root, wanted, tenants)
+    return count_files(files, wanted, by=by, by_minute=by_minute, progress=progress)
+
+
+def count_files(
+    files: Sequence[LogFile],
+    wanted: Filter = Filter(),  # noqa: B008 - frozen
+    *,
+    by: Sequence[str] = ("tool",),
+    by_minute: bool = True,
+    progress: Progress | None = None,
+) -> Statistics:
+    """Count the records of *files* that fit *wanted*, as ``count`` does."""
     counted = Statistics(groups={name: {} for name in by})
     engine = columns.connect() if wanted.is_simple else None
     for file in files:
