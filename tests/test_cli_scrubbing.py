@@ -75,3 +75,31 @@ def test_a_long_line_without_a_place_to_cut_is_held_whole() -> None:
     done = scrubbed(text)
     assert b"hunter2" not in done
     assert done.startswith(b"startxxx")
+
+
+KEY = (
+    b"-----BEGIN PRIVATE KEY-----\n"
+    b"MIICdgIBADANBgkqhkiG9w0BAQEFAASCAmAwggJcAgEAAoGBAMQ6\n"
+    b"kiG9w0BA==\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        (b"a\n" + KEY + b"-----END PRIVATE KEY-----\nb\n", [b"a", b"b"]),
+        (b"a\n" + KEY + b"12:00 paid order 7\nc\n", [b"a", b"12:00 paid order 7", b"c"]),
+        (
+            b"a\nsee -----BEGIN PRIVATE KEY-----\n12:00 one\n12:01 two\n",
+            [b"12:00 one", b"12:01 two"],
+        ),
+        (KEY + b'{"event":"paid"}\n' + KEY, [b'{"event":"paid"}']),
+        (KEY.replace(b"\n", b"\nweb_1 | ") + b"12:00 b\n12:01 c\n", [b"12:01 c"]),
+    ],
+)
+def test_a_key_without_its_end_takes_no_other_line_with_it(text: bytes, left: list[bytes]) -> None:
+    done = scrubbed(text)
+    assert b"MIICdg" not in done
+    assert b"kiG9w0" not in done
+    lines = done.splitlines()
+    assert [line for line in left if line in lines] == left

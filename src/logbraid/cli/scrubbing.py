@@ -25,6 +25,11 @@ _END: Final = b"-----END "
 _AROUND: Final = 1 << 15
 _MOST_HELD: Final = 1 << 26
 _CANDIDATES: Final = 8
+_is_of_a_key = re.compile(  # base64, also behind a prefix; an armour's header; nothing
+    rb"(?:.*\s)?(?:[A-Za-z0-9+/=]{16,}|[A-Za-z0-9+/]+=+)\s*|[A-Za-z0-9+/=]*\s*"
+    rb"|(?:Proc-Type|DEK-Info|Comment|Version): .*",
+    re.DOTALL,
+).fullmatch
 _between = re.compile(rb"[\s,;&|]")
 
 
@@ -41,7 +46,8 @@ def scrub(
     tail -f app.log | logbraid scrub --personal-data --key 'customer pin'
 
     JSON lines and any other text. A line without a secret leaves as it came, byte for byte; in
-    others each is replaced by [REDACTED:kind]. No line is dropped.
+    others each is replaced by [REDACTED:kind]. No line is dropped; a key of several lines becomes
+    one.
     """
     if is_terminal(sys.stdin):
         raise bad_input("scrub reads standard input: try 'logbraid scrub < app.log'")
@@ -75,6 +81,8 @@ class Cleaner:
     def texts(self, lines: Iterable[bytes]) -> Iterator[bytes]:
         """Yield what *lines*, each with its end, are without their secrets."""
         for line in lines:
+            if self._block and _END not in line and not _is_of_a_key(line):
+                yield from self.rest()  # its key was cut off: what follows is other people's
             if self._block or (_BEGIN in line and _END not in line[line.rfind(_BEGIN) :]):
                 self._block.append(line)
                 self._held += len(line)
