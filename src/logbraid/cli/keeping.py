@@ -50,11 +50,7 @@ def prune(
         raise bad_input(f"there is no archive {archive}")
     kept = Settings.from_env().retention_days if days is None else days
     now = datetime.fromtimestamp(time.time(), UTC)
-    due = sum(
-        is_expired(Path(file.path).name.removeprefix(_TRACES), kept, now)
-        for file in files
-        if kept and _is_ours(file)
-    )
+    due = sum(_is_due(file, kept, now) for file in files)
     top = str(root.absolute())
     done = delete_expired(top, kept, now, dry_run=dry_run)
     done += delete_expired_in(top, kept, now, Rule(_trace_over), dry_run=dry_run)
@@ -75,6 +71,11 @@ def prune(
 def _is_ours(file: LogFile) -> bool:
     """Tell whether a sink of ours writes such a file: not what someone put beside the tenants."""
     return bool(file.tenant) or Path(file.path).name.startswith(_TRACES)
+
+
+def _is_due(file: LogFile, kept: int, now: datetime) -> bool:
+    name = Path(file.path).name.removeprefix(_TRACES)
+    return kept > 0 and _is_ours(file) and is_expired(name, kept, now)
 
 
 def compress(
