@@ -74,7 +74,7 @@ def holds(record: dict[str, Any], name: str, sign: str, value: Any) -> bool:
     return isinstance(found, str) and bool(ORDER[sign](found, value))
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(
     st.lists(RECORDS, max_size=10),
     st.sampled_from(NAMES),
@@ -97,7 +97,7 @@ def test_a_condition_holds_where_a_plain_reading_says_so(
     assert [row.record for row in read_records(root, wanted)] == expected
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(
     st.lists(RECORDS, max_size=10), WORDS, WORDS, STAMPS | st.just(""), STAMPS | st.just(""),
     st.sampled_from([None, 10, 30, 50]), st.booleans(),
@@ -152,7 +152,7 @@ FIELDS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(st.lists(FIELDS, max_size=8), st.sampled_from([None, 30]), st.booleans())
 def test_columns_count_what_lines_count(
     tmp_path_factory: pytest.TempPathFactory,
