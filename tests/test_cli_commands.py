@@ -123,6 +123,7 @@ def test_help_lists_every_command_and_the_exit_codes() -> None:
         ["query", "--level", "loud"],
         ["query", "--where", "duration_ms >"],
         ["query", "--where", "a ~ '('"],
+        ["query", "--since", "1h", "--until", "2h", "--log-dir", "."],
         ["query", "--output", "xml"],
         ["query", "--no-such-option"],
         ["query", "surplus"],
@@ -145,6 +146,7 @@ def test_help_lists_every_command_and_the_exit_codes() -> None:
         ["level", "get", "--file", "/nowhere/level"],
         ["level", "set", "debug", "--file", "/nowhere/level"],
         ["check", "no_such_module_anywhere"],
+        ["check", "ends_the_process"],
         ["demo", "--directory", __file__],
         ["query", "--log-dir", "bad\udc80\x1b[31mname"],
     ],
@@ -156,6 +158,8 @@ def test_bad_input_ends_with_two_and_says_why(
     capsysbinary: pytest.CaptureFixture[bytes],
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "ends_the_process.py").write_text("raise SystemExit(0)\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
     for name in ("LOG_DIR", "LOG_LEVEL_FILE"):
         monkeypatch.delenv(name, raising=False)
     code = main(arguments)
@@ -244,6 +248,38 @@ def test_torn_and_damaged_lines_are_told_on_standard_error(root: Path) -> None:
     assert events(done) == ["one", "two", "four"]
     assert "1 torn last lines skipped, 1 damaged lines skipped" in done.stderr
     assert f"{path}: damaged line at byte " in done.stderr
+
+
+def test_a_directory_without_logs_is_told(tmp_path: Path) -> None:
+    (tmp_path / "readme.txt").write_text("hello\n", encoding="utf-8")
+    for command in ("query", "stats"):
+        done = run(command, "--log-dir", tmp_path)
+        assert done.stderr == f"logbraid: {tmp_path} has no log files of that time and tenant\n"
+
+
+def test_people_see_levels_of_other_programs_actions_and_odd_names(tmp_path: Path) -> None:
+    trace = '{"timestamp":"2026-11-21T10:00:00.000000Z","action":"lookup","success":false}\n'
+    lines = line(level="WARNING"), line(level=40), line(level={"a": 1}), trace, line(**{"": "x"})
+    shown = run("view", stdin="".join(lines).encode()).stdout.splitlines()
+    levels = [found[1] for one in shown if (found := re.search(r"\[(\w+) *\]", one))]
+    assert levels == ["warning", "error", "notset", "error", "info"]
+    assert "lookup " in "\n".join(shown)
+    assert shown[-1].endswith("""'""'=x""") or shown[-1].endswith('""=x')
+
+
+def test_lines_of_any_depth_are_shown_and_replayed(tmp_path: Path) -> None:
+    deep = line(session_id="s-1", tool="TOOL").replace('"TOOL"', "[" * 1000 + "]" * 1000)
+    write(tmp_path, "acme", deep)
+    for arguments in (
+        ["query"], ["query", "-o", "json"], ["query", "--where", "tool ~ x"], ["stats"],
+        ["replay", "s-1"], ["replay", "s-1", "-o", "jsonl"],
+    ):  # fmt: skip
+        assert run(*arguments, "--log-dir", tmp_path).stderr in {
+            "",
+            "logbraid: from the log lines\n",
+        }
+    for command in ("view", "scrub"):
+        assert "[[[" in run(command, stdin=deep.encode()).stdout
 
 
 @pytest.mark.parametrize("command", ["query", "view", "scrub", "demo-query"])
@@ -394,8 +430,14 @@ def test_view_shows_json_for_people_and_other_lines_as_they_are() -> None:
     assert "paid" in text[0]
     assert "amount=3" in text[0]
     assert text[1] == "not json"
-    assert "msg=foreign" in text[2]
-    assert text[3] == "last"
+    assert text[2] == ""
+    assert "msg=foreign" in text[3]
+    assert text[4] == "last"
+
+
+def test_view_shows_empty_lines_too() -> None:
+    assert run("view", stdin=b"one\n\n  \ntwo").stdout == "one\n\n\ntwo\n"
+    assert len(run("view", "-o", "jsonl", stdin=b"one\n\n  \ntwo").stdout.splitlines()) == 2
 
 
 def test_view_filters_and_counts_what_it_cannot() -> None:
@@ -442,6 +484,28 @@ def test_stats_draws_a_histogram_and_time(root: Path) -> None:
     assert re.search(r"search +1 +0 +0\.0 +120 +120 +120 .*█", text)
     assert "throughput" in text
     assert max(map(len, text.splitlines())) < 120
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 200])
+def test_stats_fits_a_screen_of_any_width_and_cuts_no_figure(tmp_path: Path, width: int) -> None:
+    write(tmp_path, "acme", *(
+        line(tool=f"a_tool_with_a_long_name_{number % 3}", duration_ms=1234.5 * number + 1)
+        for number in range(12)
+    ))  # fmt: skip
+    arguments = ("stats", "--log-dir", tmp_path, "--by", "tool", "--by", "count")
+    shown = shown_text(on_a_terminal(*arguments, COLUMNS=str(width)))
+    assert width < 40 or max(map(len, shown.splitlines()[1:-1])) <= width
+    assert re.search(r"\b4 .*\b13,0\d\d\b", shown)  # p95, whole
+    assert ("1 - 13,580 ms" in shown) == (width >= 80)
+    assert ("no room on this screen for: " in shown) == (width < 80)
+    for name in ("count", "error %", "p95 ms", "records"):
+        assert name in shown
+
+
+def test_a_field_named_like_a_column_is_a_group_of_its_own(tmp_path: Path) -> None:
+    write(tmp_path, "acme", line(count="many", duration_ms=7))
+    text = run("stats", "--log-dir", tmp_path, "--by", "count").stdout
+    assert re.search(r"many +1 +0 +0\.0 +7 +7 +7 +█", text)
 
 
 def test_stats_of_nothing_is_an_answer(tmp_path: Path) -> None:

@@ -248,6 +248,24 @@ def test_sessions_of_several_tenants_are_never_mixed(
 
 
 @needs_archive
+def test_sessions_with_odd_ids_are_named_so_that_they_can_be_copied(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = "0190b5a2-77aa-7cc1-9d3e-2f1f6a0c1d2e"
+    tenants: list[Any] = ["Straße-0190b5a2-77aa-7cc1-9d3e-2f1f6a0c1d2e", ["x"], 7]
+    record = {"timestamp": "2026-11-21T10:00:00.000000Z", "event": "e", "session_id": session}
+    path = tmp_path / "acme" / "2026-11-21.jsonl"
+    path.parent.mkdir()
+    lines = [json.dumps({**record, "tenant_id": one}) + "\n" for one in tenants]
+    path.write_text("".join(lines), encoding="utf-8")
+    assert main(["replay", session, "--log-dir", str(tmp_path)]) == 2
+    told = capsys.readouterr().err
+    assert session in told
+    assert tenants[0] in told
+    assert main(["replay", session[:-1], "--log-dir", str(tmp_path)]) == 2
+    assert f"no session '{session[:-1]}'" in capsys.readouterr().err
+
+
 def test_no_such_session_is_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", "s-404", "--log-dir", str(tmp_path), "-o", "json"]) == 2
     assert "no session 's-404'" in capsys.readouterr().err

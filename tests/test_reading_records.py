@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from logbraid.reading import (
     Filter,
     Findings,
     QuestionError,
+    count,
     find_files,
     parse_when,
     parse_where,
@@ -106,10 +109,12 @@ def test_torn_last_line_is_skipped_and_counted_once(tmp_path: Path) -> None:
     assert "last line is torn" in "\n".join(found.told())
 
 
-@pytest.mark.parametrize("wanted", [Filter(), Filter(text='"event"'), Filter(text="e")])
+@pytest.mark.parametrize("wanted", [Filter(), Filter(text='"event"'), Filter(text="event")])
 @pytest.mark.parametrize(
-    "damage", [b"\0" * 512 + b"\n", b'{"timestamp":"2026-11-2\n', b"[1]\n", b"\xff\xfe\n", b"7\n"]
-)
+    "damage",
+    [b"\0" * 512 + b"\n", b'{"timestamp":"2026-11-2\n', b"[1]\n", b"\xff\xfe\n", b"7\n",
+     line(9)[:40] + b"\n", line(9)[:60] + line(9), b"\0" * 512 + line(9)],
+)  # fmt: skip
 def test_damage_elsewhere_is_told_with_its_place_whatever_was_asked(
     tmp_path: Path, damage: bytes, wanted: Filter
 ) -> None:
@@ -209,6 +214,58 @@ def test_a_file_that_may_not_be_read_is_told(tmp_path: Path) -> None:
     assert found.unreadable == 1
 
 
+AS_NOBODY = """
+import os, sys
+from logbraid.reading import Findings, count, read_records
+os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)
+found = Findings()
+print(len(list(read_records(sys.argv[1], found=found))), count(sys.argv[1]).everything.records)
+print(*found.told(), sep="\\n")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can")
+def test_files_and_directories_of_others_are_told_not_passed_over(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    logs = tmp_path / "logs"
+    write(logs, "acme/2026-11-21.jsonl", line(1))
+    closed = write(logs, "globex/2026-11-21.jsonl", line(2)).parent
+    secret = write(logs, "initech/2026-11-21.jsonl", line(3))
+    closed.chmod(0o700)
+    secret.chmod(0o600)
+    above = [one for one in tmp_path.parents if not one.stat().st_mode & 0o005]
+    modes = {one: one.stat().st_mode for one in above}
+    try:
+        for one in above:
+            one.chmod(modes[one] | 0o011)
+        done = subprocess.run(
+            [sys.executable, "-c", AS_NOBODY, str(logs)],
+            capture_output=True, text=True, check=True, timeout=60,
+        )  # fmt: skip
+    finally:
+        for one in above:
+            one.chmod(modes[one])
+    assert done.stdout.startswith("1 1\n2 files not read to their end\n")
+    assert f"{closed}: cannot be opened: Permission denied" in done.stdout
+    assert f"{secret}: cannot be opened: Permission denied" in done.stdout
+
+
+def test_a_file_that_grew_after_an_interrupted_compress_is_read_once(tmp_path: Path) -> None:
+    write(tmp_path, "acme/2026-11-20.jsonl.gz", gzip.compress(line(1)))
+    write(tmp_path, "acme/2026-11-20.jsonl", line(1), line(2))
+    assert events(tmp_path) == ["e1", "e2"]
+
+
+@pytest.mark.parametrize("end", ["zst", "xz", "bz2"])
+def test_a_file_compressed_in_another_way_is_told(tmp_path: Path, end: str) -> None:
+    path = write(tmp_path, f"acme/2026-11-20.jsonl.{end}", b"x")
+    write(tmp_path, "acme/2026-11-21.jsonl", line(1))
+    found = Findings()
+    assert events(tmp_path, found=found) == ["e1"]
+    assert found.places == [f"{path}: compressed in another way than with gzip"]
+    assert count(tmp_path).found.unreadable == 1
+
+
 @pytest.mark.parametrize(
     ("wanted", "fits"),
     [
@@ -302,7 +359,8 @@ RECORD = {
     "duration_ms": 501.5,
     "retried": False,
     "code": "404",
-    "arguments": {"customer": 7, "tags": ["a", "b"]},
+    "status_code": 500,
+    "arguments": {"customer": 7, "tags": ["a", "b"], "list": [{}] * 7 + [{"x": 1}]},
     "a.b": 1,
 }
 
@@ -320,6 +378,8 @@ RECORD = {
         "retried = false",
         "code = 404",
         "code >= 400",
+        "status_code = '500'",
+        "arguments.list.7.x = 1",
         "arguments.customer = 7",
         "arguments.tags.1 = b",
         "a.b = 1",
@@ -357,6 +417,22 @@ def test_conditions_that_do_not_hold(text: str) -> None:
 def test_conditions_that_nobody_can_read_are_said_with_an_example(text: str) -> None:
     with pytest.raises(QuestionError, match="write for example"):
         parse_where(text)
+
+
+def test_a_condition_in_a_message_is_cited_without_its_secrets() -> None:
+    with pytest.raises(QuestionError, match="'path = /a\\?b=c' has '=' too many"):
+        parse_where("path = /a?b=c")
+    with pytest.raises(QuestionError) as told:
+        parse_where("password = hunter2k93hd and >")
+    assert "hunter2" not in str(told.value)
+
+
+def test_a_record_as_deep_as_can_be_read_is_a_record(tmp_path: Path) -> None:
+    deep = b'{"event":"deep","tool":' + b"[" * 1000 + b'"Needle"' + b"]" * 1000 + b"}\n"
+    write(tmp_path, "acme/2026-11-21.jsonl", deep)
+    for wanted in (Filter(text="needle", ignore_case=True), Filter(text="Needle"), Filter()):
+        assert events(tmp_path, wanted) == ["deep"]
+    assert events(tmp_path, Filter(where=(parse_where("tool ~ x"),))) == []
 
 
 @given(st.text(max_size=40))

@@ -78,6 +78,20 @@ def test_columns_and_lines_count_the_same(root: Path, wanted: Filter) -> None:
     assert fast.groups["tool"].keys() == {"search", 'get\'s "orders"'}
 
 
+@pytest.mark.parametrize(
+    "by",
+    ["timestamp", "level", "status", "duration_ms", "TOOL", "Level", "tenant_id", "ms", "bin",
+     "key0", "is_odd", "failed", "line", "select", '"', "a'b", "*", " ", "\0minutes"],
+)  # fmt: skip
+def test_any_field_may_be_counted_by(tmp_path: Path, by: str) -> None:
+    path = tmp_path / "acme" / "2026-11-21.jsonl"
+    write(path, *(record(n, **{by: f"v{n % 2}"} if n > 4 and by != "timestamp" else {})
+                  for n in range(9)))  # fmt: skip
+    counted = count(tmp_path, by=(by,))
+    assert counted == by_lines(tmp_path, Filter(), (by,))
+    assert counted.everything.records == 9
+
+
 def test_columns_were_asked_in_the_test_above(root: Path) -> None:
     engine = columns.connect()
     plan = columns.Plan(("tool",), True, (), "", "", ("error",))

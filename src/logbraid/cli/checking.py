@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from logbraid.cli import options
-from logbraid.cli.options import ends_with
+from logbraid.cli.options import bad_input, ends_with
 
 
 def check(
@@ -20,4 +20,8 @@ def check(
     """
     from logbraid import doctor  # noqa: PLC0415 - it imports every part
 
-    raise ends_with(doctor.main(["check", *([] if module is None else [module])]))
+    try:
+        code = doctor.main(["check", *([] if module is None else [module])])
+    except SystemExit as error:
+        raise bad_input(f"{module} ends the process when it is imported") from error
+    raise ends_with(code)

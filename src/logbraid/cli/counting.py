@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from logbraid.cli import options
@@ -11,15 +12,16 @@ from logbraid.cli.notices import tell
 from logbraid.cli.options import Output, bad_input, filter_of, log_dir_of
 from logbraid.cli.output import print_json
 from logbraid.cli.progress import bar
-from logbraid.cli.tables import Column, print_tables
-from logbraid.reading import Group, Statistics, count, find_files
+from logbraid.cli.tables import WIDEST_DRAWING, Cell, Column, Table, print_tables
+from logbraid.reading import Group, Statistics
 from logbraid.reading.histogram import Histogram
+from logbraid.reading.records import files_for
+from logbraid.reading.statistics import count_files
 from logbraid.sinks.terminal import clean
 
 DEFAULT_BY: Final = ("tool", "action", "tenant")
 _BLOCKS: Final = " ▁▂▃▄▅▆▇█"
 _BARS: Final = " ▏▎▍▌▋▊▉█"
-_WIDTH: Final = 24
 _MOST_ROWS: Final = 24
 _STEPS_MINUTES: Final = (1, 2, 5, 10, 15, 30, 60, 120, 360, 720, 1440)
 
@@ -60,39 +62,46 @@ def stats(
     if not all(field.strip() for field in fields):
         raise bad_input("--by needs the name of a field, such as tool")
     root = log_dir_of(log_dir)
-    tenants = () if tenant is None else (tenant,)
-    files = find_files(root, tenants=tenants, since=wanted.since, until=wanted.until)
+    files = files_for(root, wanted)
     with bar("counting", sum(file.size_bytes for file in files)) as shown:
-        counted = count(root, wanted, by=fields, tenants=tenants, progress=shown.advance)
+        counted = count_files(files, wanted, by=fields, progress=shown.advance)
     if output is Output.table:
         _print_tables(counted)
     else:
         print_json(_document(counted), output)
-    tell(counted.found)
+    tell(counted.found, root)
 
 
 def _print_tables(counted: Statistics) -> None:
-    columns = ("count", "errors", "error %", "p50 ms", "p95 ms", "p99 ms")
-    tables: list[tuple[str, list[Column], list[list[str]]]] = []
-    for by, groups in counted.groups.items():
-        if not groups:
-            continue
-        timed = [group.latency for group in groups.values() if group.latency.total]
-        low = max(min((one.smallest for one in timed), default=1.0), 0.001)
-        high = max(max((one.largest for one in timed), default=1.0), low)
-        scale = f"{_number(low)} - {_number(high)} ms" if timed else "latency"
-        head = [Column(by), *(Column(name, is_number=True) for name in columns), Column(scale)]
-        rows = [
-            [clean(value), *_figures(group), _drawn(group.latency, low, high)]
-            for value, group in sorted(groups.items(), key=lambda one: (-one[1].records, one[0]))
-        ]
-        tables.append(("", head, rows))
-    tables.append(_over_time(counted))
+    tables = [_of_groups(by, groups) for by, groups in counted.groups.items() if groups]
     everything = counted.everything
     told = f"{everything.records:,} records, {everything.errors:,} errors"
     if counted.minutes:
         told += f", {min(counted.minutes)} to {max(counted.minutes)} UTC"
-    print_tables(told, [table for table in tables if table[2]])
+        tables.append(_over_time(counted))
+    print_tables(told, tables)
+
+
+def _of_groups(by: str, groups: dict[str, Group]) -> Table:
+    timed = [group.latency for group in groups.values() if group.latency.total]
+    low = max(min((one.smallest for one in timed), default=1.0), 0.001)
+    high = max(max((one.largest for one in timed), default=1.0), low)
+    scale = f"{_number(low)} - {_number(high)} ms" if timed else "latency"
+    columns = (
+        Column(clean(by)),
+        Column("count", is_number=True),
+        Column("errors", is_number=True, left_out=4),
+        Column("error %", is_number=True),
+        Column("p50 ms", is_number=True, left_out=1),
+        Column("p95 ms", is_number=True),
+        Column("p99 ms", is_number=True, left_out=2),
+        Column(scale, is_drawing=True, left_out=3),
+    )
+    rows: list[tuple[Cell, ...]] = [
+        (clean(value), *_figures(group), partial(_drawn, group.latency, low, high))
+        for value, group in sorted(groups.items(), key=lambda one: (-one[1].records, one[0]))
+    ]
+    return Table(columns, rows)
 
 
 def _figures(group: Group) -> list[str]:
@@ -110,11 +119,11 @@ def _number(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def _drawn(latency: Histogram, low: float, high: float) -> str:
+def _drawn(latency: Histogram, low: float, high: float, width: int) -> str:
     """Return one block a column: the more values fall into it, the higher; any value shows."""
     if not latency.total:
         return ""
-    counts = latency.columns(low, high, _WIDTH)
+    counts = latency.columns(low, high, min(width, WIDEST_DRAWING))
     most = max(counts)
     return "".join(
         _BLOCKS[max(round(number / most * (len(_BLOCKS) - 1)), int(number > 0))]
@@ -122,34 +131,34 @@ def _drawn(latency: Histogram, low: float, high: float) -> str:
     )
 
 
-def _bar(number: int, most: int, width: int = _WIDTH) -> str:
-    eighths = max(round(number / most * width * 8), int(number > 0)) if most else 0
-    whole, rest = divmod(eighths, 8)
+def _bar(share: float, width: int) -> str:
+    """Return a bar of *share* (0 to 1) of *width*; any share above 0 shows."""
+    whole, rest = divmod(max(round(share * width * 8), int(share > 0)), 8)
     return "█" * whole + (_BARS[rest] if rest else "")
 
 
-def _over_time(counted: Statistics) -> tuple[str, list[Column], list[list[str]]]:
+def _over_time(counted: Statistics) -> Table:
     steps = in_steps(counted.minutes, _MOST_ROWS)
-    head = [
+    columns = (
         Column("time (UTC)"),
         Column("records", is_number=True),
-        Column("throughput"),
+        Column("throughput", is_drawing=True, left_out=1),
         Column("errors", is_number=True),
-        Column("error density", is_bad=True),
-    ]
+        Column("error density", is_drawing=True, is_bad=True, left_out=2),
+    )
     most = max((records for _, records, _ in steps), default=0)
     densest = max((errors / records for _, records, errors in steps if records), default=0)
-    rows = [
-        [
+    rows: list[tuple[Cell, ...]] = [
+        (
             f"{start:%Y-%m-%d %H:%M}",
             f"{records:,}",
-            _bar(records, most),
+            partial(_bar, records / most if most else 0),
             f"{errors:,}",
-            _bar(round(errors / records * 1000), round(densest * 1000), 12) if records else "",
-        ]
+            partial(_bar, errors / records / densest if errors else 0),
+        )
         for start, records, errors in steps
     ]
-    return "", head, rows
+    return Table(columns, rows)
 
 
 def in_steps(minutes: dict[str, list[int]], most: int) -> list[tuple[datetime, int, int]]:

@@ -91,12 +91,15 @@ class Follower:
 
 def last_lines(fd: int, size: int, most: int) -> tuple[list[bytes], int]:
     """Return the last *most* whole lines of a file and the offset behind them."""
-    start, text = size, b""
-    while start > 0 and text.count(b"\n") <= most:
+    start, ends = size, 0
+    parts: list[bytes] = []
+    while start > 0 and ends <= most:
         begin = max(start - _TAIL, 0)
         os.lseek(fd, begin, os.SEEK_SET)
-        text = _exactly(fd, start - begin) + text
+        parts.append(_exactly(fd, start - begin))
+        ends += parts[-1].count(b"\n")
         start = begin
+    text = b"".join(reversed(parts))
     whole, newline, torn = text.rpartition(b"\n")
     if not newline:
         return [], 0 if start == 0 else size

@@ -20,6 +20,7 @@ BAD_NEWS: Final = 1
 BAD_INPUT: Final = 2
 INTERRUPTED: Final = 130
 _NEEDED: Final = ("typer", "rich")
+_RECURSION: Final = 10_000  # what orjson reads, 1024 levels, can then also be shown
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,6 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
     if missing:
         complain(f"{' and '.join(missing)} not installed: pip install 'logbraid[cli]'")
         return BAD_INPUT
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, _RECURSION))
     try:
         code = _run(arguments)
         _flush()
@@ -39,6 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
         if os.environ.get("LOGBRAID_TRACEBACK"):
             raise
         return _failed(error)
+    finally:
+        sys.setrecursionlimit(before)
     return code
 
 

@@ -1,6 +1,6 @@
 """The options that commands share, each said once. The only file beside ``app.py`` with typer.
 
-Values come in as text and become what the question needs in ``question_of``; whatever cannot be
+Values come in as text and become what the question needs in ``filter_of``; whatever cannot be
 read ends with exit code 2.
 """
 
@@ -11,17 +11,21 @@ import time
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any
 
 import typer
 
 from logbraid.parsing import parse_level, shown
 from logbraid.reading import Filter, QuestionError, parse_when, parse_where
-from logbraid.record import ID_NAMES
+from logbraid.record import LEVEL_WORDS
 
-WHICH: Final = "Which records"
-WHERE_FROM: Final = "Where from"
-HOW: Final = "How it is shown"
+
+def _levels() -> list[str]:
+    return list(LEVEL_WORDS.values())
+
+
+def _fields() -> list[str]:
+    return ["tool", "action", "tenant", "status", "logger", "event", "route", "model", "user_id"]
 
 
 class Output(StrEnum):
@@ -32,203 +36,118 @@ class Output(StrEnum):
     jsonl = "jsonl"
 
 
+def _option(name: str, metavar: str, text: str, **more: Any) -> Any:
+    """Return an option that need not be given: then its *text* says what happens."""
+    return typer.Option(name, metavar=metavar, help=text, show_default=False, **more)
+
+
 LogDir = Annotated[
     Path | None,
-    typer.Option(
-        "--log-dir",
-        metavar="DIR",
-        help="The directory of the tenants' files. [default: LOG_DIR, else ./logs]",
-        show_default=False,
-    ),
-]
+    _option("--log-dir", "DIR", "The directory of the tenants' files. [default: LOG_DIR, else"
+            " ./logs]"),
+]  # fmt: skip
 OutputOption = Annotated[
     Output, typer.Option("--output", "-o", help="table is for people; jsonl streams.")
 ]
-Tenant = Annotated[
-    str | None, typer.Option("--tenant", metavar="ID", help="Of this tenant.", show_default=False)
+
+Tenant = Annotated[str | None, _option("--tenant", "ID", "Of this tenant.")]
+Session = Annotated[str | None, _option("--session", "ID", "Of this session.")]
+Run = Annotated[str | None, _option("--run", "ID", "Of this run.")]
+User = Annotated[str | None, _option("--user", "ID", "Of this user.")]
+AnyUser = Annotated[str | None, _option("--user", "ID", "Of this user or operator.")]
+Request = Annotated[str | None, _option("--request", "ID", "Of this request.")]
+TraceId = Annotated[str | None, _option("--trace-id", "ID", "Of this trace.")]
+Command = Annotated[
+    str | None, _option("--command", "NAME", "Of this command, and those below it.")
 ]
-Session = Annotated[
-    str | None, typer.Option("--session", metavar="ID", help="Of this session.", show_default=False)
-]
-Run = Annotated[
-    str | None, typer.Option("--run", metavar="ID", help="Of this run.", show_default=False)
-]
-User = Annotated[
-    str | None, typer.Option("--user", metavar="ID", help="Of this user.", show_default=False)
-]
-Request = Annotated[
-    str | None, typer.Option("--request", metavar="ID", help="Of this request.", show_default=False)
-]
+Tool = Annotated[str | None, _option("--tool", "NAME", "Of this tool. [default: all]")]
 Level = Annotated[
-    str | None,
-    typer.Option("--level", metavar="LEVEL", help="At this level or above.", show_default=False),
+    str | None, _option("--level", "LEVEL", "At this level or above.", autocompletion=_levels)
 ]
 Since = Annotated[
     str | None,
-    typer.Option(
-        "--since",
-        metavar="WHEN",
-        help="From then on: 15m, 1h, 2d, today, yesterday, 2026-11-21T10:30 (UTC).",
-        show_default=False,
-    ),
-]
-Until = Annotated[
-    str | None,
-    typer.Option("--until", metavar="WHEN", help="Before then; a day is included.",
-                 show_default=False),
+    _option("--since", "WHEN", "From then on: 15m, 1h, 2d, today, yesterday, 2026-11-21T10:30"
+            " (UTC)."),
 ]  # fmt: skip
-Text = Annotated[
-    str | None,
-    typer.Option("--text", metavar="TEXT", help="With this text anywhere in it.",
-                 show_default=False),
-]  # fmt: skip
+Until = Annotated[str | None, _option("--until", "WHEN", "Before then; a day is included.")]
+Text = Annotated[str | None, _option("--text", "TEXT", "With this text anywhere in it.")]
 IgnoreCase = Annotated[
     bool, typer.Option("--ignore-case", "-i", help="Let case not matter to --text.")
 ]
 Conditions = Annotated[
     list[str] | None,
-    typer.Option(
-        "--where",
-        metavar="CONDITION",
-        help="With fields like this: 'duration_ms > 500', 'status != ok and tool ~ ^get_'."
-        " May be given several times; all must hold.",
-        show_default=False,
-    ),
-]
+    _option("--where", "CONDITION", "With fields like this: 'duration_ms > 500', 'status != ok"
+            " and tool ~ ^get_'. May be given several times; all must hold."),
+]  # fmt: skip
 
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")]
-Limit = Annotated[
-    int | None,
-    typer.Option(
-        "--limit",
-        min=1,
-        metavar="N",
-        help="The newest N only. [default: all]",
-        show_default=False,
-    ),
-]
-AnyUser = Annotated[
-    str | None,
-    typer.Option("--user", metavar="ID", help="Of this user or operator.", show_default=False),
-]
-TraceId = Annotated[
-    str | None,
-    typer.Option("--trace-id", metavar="ID", help="Of this trace.", show_default=False),
-]
-Command = Annotated[
-    str | None,
-    typer.Option(
-        "--command",
-        metavar="NAME",
-        help="Of this command, and those below it.",
-        show_default=False,
-    ),
-]
-Tool = Annotated[
-    str | None,
-    typer.Option("--tool", metavar="NAME", help="Of this tool. [default: all]", show_default=False),
-]
-Speed = Annotated[
-    float | None,
-    typer.Option(
-        "--speed",
-        metavar="X",
-        help="As fast as it was (1), ten times (10). Else at once.",
-        show_default=False,
-    ),
-]
-Archive = Annotated[
-    Path | None,
-    typer.Option(
-        "--archive",
-        metavar="DIR",
-        help="The root of the event archive. [default: LOG_ARCHIVE_DIR, else the log"
-        " directory and its 'archive']",
-        show_default=False,
-    ),
-]
-SessionArgument = Annotated[str, typer.Argument(metavar="SESSION", help="The id of the session.")]
-By = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--by",
-        metavar="FIELD",
-        help="Group by this field; may be given several times. [default: tool, action, tenant]",
-        show_default=False,
-    ),
-]
+Limit = Annotated[int | None, _option("--limit", "N", "The newest N only. [default: all]", min=1)]
 Lines = Annotated[
     int, typer.Option("--lines", "-n", min=0, help="Begin with so many lines there are.")
 ]
+By = Annotated[
+    list[str] | None,
+    _option("--by", "FIELD", "Group by this field; may be given several times. [default: tool,"
+            " action, tenant]", autocompletion=_fields),
+]  # fmt: skip
+
+SessionArgument = Annotated[str, typer.Argument(metavar="SESSION", help="The id of the session.")]
+Archive = Annotated[
+    Path | None,
+    _option("--archive", "DIR", "The root of the event archive. [default: LOG_ARCHIVE_DIR, else"
+            " the log directory and its 'archive']"),
+]  # fmt: skip
+Speed = Annotated[
+    float | None,
+    _option("--speed", "X", "As fast as it was (1), ten times (10). Else at once."),
+]
+
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell only.")]
 Days = Annotated[
     int | None,
-    typer.Option(
-        "--days",
-        min=0,
-        metavar="N",
-        help="Keep so many days. [default: LOG_RETENTION_DAYS, else 14; 0 keeps all]",
-        show_default=False,
-    ),
-]
+    _option("--days", "N", "Keep so many days. [default: LOG_RETENTION_DAYS, else 14; 0 keeps"
+            " all]", min=0),
+]  # fmt: skip
+ArchiveToPrune = Annotated[
+    Path | None,
+    _option("--archive", "DIR", "Also sessions in the event archive DIR that were silent for so"
+            " long."),
+]  # fmt: skip
+
 Summary = Annotated[
     bool, typer.Option("--summary", help="Tell on standard error what was redacted.")
 ]
 Keys = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--key",
-        metavar="NAME",
-        help="A further field name whose values are secret.",
-        show_default=False,
-    ),
+    list[str] | None, _option("--key", "NAME", "A further field name whose values are secret.")
 ]
 PersonalData = Annotated[
     bool,
     typer.Option("--personal-data", help="Also e-mail, phone, IBAN, US social security."),
 ]
+
 LevelArgument = Annotated[
-    str, typer.Argument(metavar="LEVEL", help="debug, info, warning, ... or 15")
-]
-Module = Annotated[
-    str | None,
-    typer.Argument(metavar="[MODULE]", help="Imported first: myservice.web", show_default=False),
-]
-Seed = Annotated[int, typer.Option("--seed", help="Another one gives other sessions.")]
-Directory = Annotated[
-    Path | None,
-    typer.Option(
-        "--directory",
-        metavar="DIR",
-        help="Where to. [default: a temporary one]",
-        show_default=False,
-    ),
+    str,
+    typer.Argument(metavar="LEVEL", help="debug, info, warning, ... or 15", autocompletion=_levels),
 ]
 LevelFile = Annotated[
     Path | None,
-    typer.Option(
-        "--file",
-        metavar="FILE",
-        help="The file that the process follows. [default: LOG_LEVEL_FILE]",
-        show_default=False,
-    ),
+    _option("--file", "FILE", "The file that the process follows. [default: LOG_LEVEL_FILE]"),
+]
+Module = Annotated[
+    str | None,
+    typer.Argument(metavar="MODULE", help="Imported first: myservice.web", show_default=False),
+]
+Seed = Annotated[int, typer.Option("--seed", help="Another one gives other sessions.")]
+Directory = Annotated[
+    Path | None, _option("--directory", "DIR", "Where to. [default: a temporary one]")
 ]
 
 AuditRoot = Annotated[Path, typer.Argument(metavar="ROOT", help="The directory of the audit log.")]
 PublicKey = Annotated[
-    Path | None,
-    typer.Option(
-        "--key", metavar="FILE", help="The public key that is trusted (PEM).", show_default=False
-    ),
+    Path | None, _option("--key", "FILE", "The public key that is trusted (PEM).")
 ]
-PrivateKey = Annotated[
-    Path | None,
-    typer.Option("--key", metavar="FILE", help="The private key (PEM).", show_default=False),
-]
-Anchor = Annotated[
-    Path | None,
-    typer.Option("--anchor", metavar="FILE", help="Heads that a witness kept.", show_default=False),
-]
+PrivateKey = Annotated[Path | None, _option("--key", "FILE", "The private key (PEM).")]
+Anchor = Annotated[Path | None, _option("--anchor", "FILE", "Heads that a witness kept.")]
 KeyDirectory = Annotated[Path, typer.Argument(metavar="DIR", help="Where the keys are to be.")]
 
 
@@ -257,18 +176,19 @@ def filter_of(
         raise QuestionError(
             f"--level is {shown(level)}: use debug, info, warning, error, critical, or a number"
         )
+    first = "" if since is None else parse_when(since, now_ns)
+    last = "" if until is None else parse_when(until, now_ns, is_end=True)
+    if first and last and first >= last:
+        raise QuestionError(f"nothing lies between --since ({first}) and --until ({last})")
     return Filter(
         ids={f"{name}_id": value for name, value in ids.items() if value is not None},
         level=number,
-        since="" if since is None else parse_when(since, now_ns),
-        until="" if until is None else parse_when(until, now_ns, is_end=True),
+        since=first,
+        until=last,
         text=text or "",
         ignore_case=ignore_case,
         where=tuple(parse_where(condition) for condition in where or ()),
     )
-
-
-SHORT_IDS: Final = tuple(name.removesuffix("_id") for name in ID_NAMES)
 
 
 def bad_input(text: str) -> QuestionError:

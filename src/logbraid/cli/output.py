@@ -18,6 +18,8 @@ from typing import Any, BinaryIO, Final, TextIO
 from logbraid.cli.options import Output
 from logbraid.encode import finish
 from logbraid.reading.blocks import parsed
+from logbraid.reading.filters import level_rank
+from logbraid.record import level_word
 from logbraid.sinks.terminal import clean, drawer, wants_colors
 
 _HELD_BYTES: Final = 1 << 16
@@ -74,6 +76,20 @@ def _local_day(stamp: object) -> str:
     return ""
 
 
+def _for_people(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy of *record* with what every line has: other programs' levels, actions."""
+    shown = dict(record)
+    if "event" not in shown and isinstance(shown.get("action"), str):  # an entry of a tracer
+        shown["event"] = shown.pop("action")
+        shown.setdefault("level", "error" if shown.get("success") is False else "info")
+    rank = level_rank(shown.get("level"))
+    if rank is not None:
+        shown["level"] = level_word(rank)
+    if "" in shown:  # the renderer has a meaning for it
+        shown['""'] = shown.pop("")
+    return shown
+
+
 class Printer:
     """Shows records one after the other, in the form that was asked for."""
 
@@ -96,7 +112,7 @@ class Printer:
     def line(self, line: bytes, record: dict[str, Any] | None = None) -> None:
         """Show a record by its line; *record* is what is in it, where that is known."""
         if self._output is Output.table:
-            shown = dict(parsed(line) or {} if record is None else record)
+            shown = _for_people(parsed(line) or {} if record is None else record)
             self._day_of(shown.get("timestamp"))
             self.text(self._draw(shown))
             return
@@ -119,6 +135,11 @@ class Printer:
             self.text(text)
         else:
             self.line(line)
+
+    def blank(self) -> None:
+        """Write an empty line for people; JSON has none."""
+        if self._output is Output.table:
+            self.text("")
 
     def text(self, text: str) -> None:
         """Write a line for people, which is clean already."""

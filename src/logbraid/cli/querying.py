@@ -10,8 +10,8 @@ from logbraid.cli.notices import tell
 from logbraid.cli.options import Output, filter_of, log_dir_of
 from logbraid.cli.output import Printer, is_terminal
 from logbraid.cli.progress import Bar, bar
-from logbraid.reading import Findings, Row, find_files
-from logbraid.reading.records import read_files
+from logbraid.reading import Findings, Row
+from logbraid.reading.records import files_for, read_files
 
 
 def query(
@@ -45,19 +45,15 @@ def query(
         ids=ids, level=level, since=since, until=until, text=text, ignore_case=ignore_case,
         where=where,
     )  # fmt: skip
-    files = find_files(
-        log_dir_of(log_dir),
-        tenants=() if tenant is None else (tenant,),
-        since=wanted.since,
-        until=wanted.until,
-    )
+    root = log_dir_of(log_dir)
+    files = files_for(root, wanted)
     printer = Printer(output)
     found = Findings()
     with bar("reading", sum(file.size_bytes for file in files)) as shown:
         for row in _watched(read_files(files, wanted, found=found, progress=shown.advance), shown):
             printer.line(row.line, row.record)
         printer.end()
-    tell(found)
+    tell(found, root)
 
 
 def _watched(rows: Iterator[Row], shown: Bar) -> Iterator[Row]:

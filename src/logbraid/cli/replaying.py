@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -14,8 +14,9 @@ from logbraid.cli import options
 from logbraid.cli.notices import complain, tell
 from logbraid.cli.options import Output, bad_input, filter_of, log_dir_of
 from logbraid.cli.output import Printer
-from logbraid.parsing import shown
+from logbraid.ids import MAX_ID_CHARS
 from logbraid.reading import Findings, QuestionError, read_records
+from logbraid.reading.statistics import TENANT, value_of
 from logbraid.reading.when import normal_stamp
 from logbraid.record import CONTEXT_ORDER
 from logbraid.sinks.terminal import clean
@@ -60,7 +61,7 @@ def replay(
     printer.end()
     if not shown_any:
         raise bad_input(
-            f"no session {shown(session)}{'' if tenant is None else ' of that tenant'}: neither in"
+            f"no session {_named(session)}{'' if tenant is None else ' of that tenant'}: neither in"
             " an archive (--archive) nor in the log lines (--log-dir)"
         )
     if output is Output.table:
@@ -134,18 +135,23 @@ def _from_lines(
 ) -> Iterator[dict[str, Any]]:
     """Yield the session's log lines; refuses those of several tenants."""
     wanted = filter_of(ids={"session": session, "tenant": tenant})
-    whose: set[str | None] = set()
+    whose: set[str] = set()
     rows = list(read_records(root, wanted, found=found))
     for row in rows:
-        whose.add(row.record.get("tenant_id") or row.file.tenant)
+        whose.add(value_of(row.record, TENANT, row.file.tenant) or "")
     if len(whose) > 1:
         raise _whose(session, whose)
     yield from (row.record for row in sorted(rows, key=lambda row: row.stamp))
 
 
-def _whose(session: str, tenants: set[str | None]) -> QuestionError:
-    names = ", ".join(sorted(shown(tenant or "none") for tenant in tenants))
-    return bad_input(f"several tenants have a session {shown(session)}: give --tenant ({names})")
+def _whose(session: str, tenants: Iterable[str | None]) -> QuestionError:
+    names = ", ".join(sorted(_named(tenant) for tenant in tenants if tenant))
+    return bad_input(f"several tenants have a session {_named(session)}: give --tenant ({names})")
+
+
+def _named(id_text: str) -> str:
+    """Return an id for a message: to be copied, and no secret."""
+    return repr(id_text if len(id_text) <= MAX_ID_CHARS else f"{id_text[:MAX_ID_CHARS]}...")
 
 
 def _since_first(events: Iterator[dict[str, Any]]) -> Iterator[tuple[float, dict[str, Any]]]:

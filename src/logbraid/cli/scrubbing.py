@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from math import isfinite
@@ -21,6 +22,15 @@ if TYPE_CHECKING:
 _LONGEST_BLOCK: Final = 1 << 16
 _BEGIN: Final = b"-----BEGIN "
 _END: Final = b"-----END "
+_AROUND: Final = 1 << 15
+_MOST_HELD: Final = 1 << 26
+_CANDIDATES: Final = 8
+_is_of_a_key = re.compile(  # base64, also behind a prefix; an armour's header; nothing
+    rb"(?:.*\s)?(?:[A-Za-z0-9+/=]{16,}|[A-Za-z0-9+/]+=+)\s*|[A-Za-z0-9+/=]*\s*"
+    rb"|(?:Proc-Type|DEK-Info|Comment|Version): .*",
+    re.DOTALL,
+).fullmatch
+_between = re.compile(rb"[\s,;&|]")
 
 
 def scrub(
@@ -36,7 +46,8 @@ def scrub(
     tail -f app.log | logbraid scrub --personal-data --key 'customer pin'
 
     JSON lines and any other text. A line without a secret leaves as it came, byte for byte; in
-    others each is replaced by [REDACTED:kind]. No line is dropped.
+    others each is replaced by [REDACTED:kind]. No line is dropped; a key of several lines becomes
+    one.
     """
     if is_terminal(sys.stdin):
         raise bad_input("scrub reads standard input: try 'logbraid scrub < app.log'")
@@ -46,7 +57,7 @@ def scrub(
     rules = ScrubRules(extra_keys=tuple(key or ()), personal_data=personal_data)
     cleaner = Cleaner(Scrubber(rules))
     out = standard_output()
-    for lines in incoming(keep_ends=True):
+    for lines in incoming(keep_ends=True, cut=cleaner.seam):
         for text in cleaner.texts(lines):
             out.write(text)
         out.flush()
@@ -70,6 +81,8 @@ class Cleaner:
     def texts(self, lines: Iterable[bytes]) -> Iterator[bytes]:
         """Yield what *lines*, each with its end, are without their secrets."""
         for line in lines:
+            if self._block and _END not in line and not _is_of_a_key(line):
+                yield from self.rest()  # its key was cut off: what follows is other people's
             if self._block or (_BEGIN in line and _END not in line[line.rfind(_BEGIN) :]):
                 self._block.append(line)
                 self._held += len(line)
@@ -77,6 +90,26 @@ class Cleaner:
                     yield from self.rest()
             else:
                 yield self.text(line)
+
+    def seam(self, text: bytes) -> int:
+        """Return where a line too long to be scrubbed at once may be cut, 0 if nowhere yet.
+
+        It may where both sides scrubbed alone are what they are together, 32 KiB of each looked
+        at. A line of 64 MiB without such a place is cut all the same.
+        """
+        last = len(text) - _AROUND
+        for number in range(1, _CANDIDATES + 1):
+            found = _between.search(text, last - number * _AROUND, last)
+            if found and self._may_cut(text[found.end() - _AROUND : found.end() + _AROUND]):
+                return found.end()
+        return last if len(text) >= _MOST_HELD else 0
+
+    def _may_cut(self, around: bytes) -> bool:
+        whole, left, right = (
+            self._scrubber.scrub_text(part.decode("utf-8", "surrogateescape"), {})
+            for part in (around, around[:_AROUND], around[_AROUND:])
+        )
+        return left + right == whole
 
     def rest(self) -> Iterator[bytes]:
         """Yield what is held back: a block that has its end, or never got one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from logbraid.cli import options
@@ -56,23 +56,32 @@ def _show(printer: Printer, line: bytes, wanted: Filter) -> bool:
         if wanted == Filter() or wanted.fits(record, line):
             printer.line(line, record)
         return True
-    if not line.strip():
+    shown = line.decode("utf-8", "replace").rstrip("\r")
+    if not shown.strip():
+        if wanted == Filter():
+            printer.blank()
         return True
     if wanted != Filter():
         return False
-    shown = line.decode("utf-8", "replace").rstrip("\r")
     printer.other(clean(shown), json_line({"event": shown}))
     return True
 
 
-def incoming(fd: int = 0, *, keep_ends: bool = False) -> Iterator[list[bytes]]:
+def incoming(
+    fd: int = 0,
+    *,
+    keep_ends: bool = False,
+    cut: Callable[[bytes], int] = len,
+    longest: int = LONGEST_LINE_BYTES,
+) -> Iterator[list[bytes]]:
     """Yield the lines of a descriptor as they come, those of one read together.
 
     Without their newlines, unless *keep_ends*. A last line without an end counts as one. A line
-    longer than 16 MiB comes in pieces.
+    of more bytes than *longest* comes in pieces: *cut* is asked how much of what is there may
+    go, and asked again with more if that is nothing.
     """
     rest: list[bytes] = []
-    held = 0
+    held = asked_at = 0
     while chunk := os.read(fd, _CHUNK):
         head, newline, tail = chunk.rpartition(b"\n")
         if newline:
@@ -81,8 +90,13 @@ def incoming(fd: int = 0, *, keep_ends: bool = False) -> Iterator[list[bytes]]:
             yield [line + b"\n" for line in lines] if keep_ends else lines
         rest.append(tail)
         held += len(tail)
-        if held > LONGEST_LINE_BYTES:
-            yield [b"".join(rest)]
-            rest, held = [], 0
+        asked_at = 0 if newline else asked_at
+        if held > asked_at + longest:
+            text = b"".join(rest)
+            end = cut(text)
+            if end:
+                yield [text[:end]]
+            rest, held = [text[end:]], len(text) - end
+            asked_at = 0 if end else held
     if held:
         yield [b"".join(rest)]

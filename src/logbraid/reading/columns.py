@@ -9,6 +9,8 @@ The only file that knows DuckDB.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -18,20 +20,23 @@ from logbraid.reading.places import LogFile
 from logbraid.reading.unpack import open_regular
 
 MINUTES: Final = "\0minutes"
-"""The name under which rows of minutes come; no field has it."""
+"""The name under which rows of minutes come; a field of that name is counted line by line."""
 
 _MEMORY: Final = "512MB"
 _GLOB: Final = frozenset("*?[]{}'")
 _BIN: Final = (
-    f"CASE WHEN duration_ms > 0 THEN CAST(floor(log2(duration_ms) * {BINS_A_DOUBLING}) AS INTEGER)"
-    f" WHEN duration_ms IS NOT NULL THEN {NOTHING} END"
+    f"CASE WHEN ms > 0 THEN CAST(floor(log2(ms) * {BINS_A_DOUBLING}) AS INTEGER)"
+    f" WHEN ms IS NOT NULL THEN {NOTHING} END"
 )
 _NEEDED: Final = {
     "timestamp": "VARCHAR",
-    "level": "VARCHAR",
-    "status": "VARCHAR",
-    "duration_ms": "DOUBLE",
+    "level": "JSON",
+    "status": "JSON",
+    "duration_ms": "JSON",
 }
+_KNOWN_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+_MS: Final = "TRY_CAST(CAST(duration_ms AS VARCHAR) AS DOUBLE)"
+"""Of a number as JSON its number; of text, which has its quotes, of true and of lists nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +52,13 @@ class Plan:
 
 
 class Counted(NamedTuple):
-    """One row of the answer: ``by`` is empty for all records together."""
+    """One row of the answer: ``by`` is empty for all records together.
+
+    ``value`` is JSON, or ``None`` where the records have none; a minute as it stands in stamps.
+    """
 
     by: str
-    value: str
+    value: str | None
     bin: int
     records: int
     errors: int
@@ -78,8 +86,9 @@ def connect() -> Any | None:
 
 def aggregate(engine: Any, file: LogFile, plan: Plan) -> list[Counted] | None:
     """Return the counts of *file*, or ``None`` if it has to be read line by line."""
-    is_nested = any("." in by or not by for by in plan.by)
-    if not plan.by or is_nested or _GLOB & set(file.path) or not _ends_whole(file):
+    # Nested, or no column of its own: the time is read as text, not as JSON
+    is_odd = any("." in by or by in {"", "timestamp", MINUTES} for by in plan.by)
+    if not plan.by or is_odd or _GLOB & set(file.path) or not _ends_whole(file):
         return None
     query, values = _query(file, plan)
     import duckdb  # noqa: PLC0415 - it is there: someone connected
@@ -98,7 +107,7 @@ def _column(by: str) -> str:
 def _ends_whole(file: LogFile) -> bool:
     """Tell whether the last line of a plain file has its end; a torn one must be counted."""
     if file.is_compressed:
-        return True  # what ends too early, DuckDB refuses
+        return file.path.endswith(".gz")  # what ends too early, DuckDB refuses
     import os  # noqa: PLC0415 - one use
 
     with suppress(OSError):
@@ -120,25 +129,21 @@ def _quoted(name: str) -> str:
 
 def _query(file: LogFile, plan: Plan) -> tuple[str, list[Any]]:
     fields = [_column(by) for by in plan.by]
-    types = {**dict.fromkeys(fields, "VARCHAR"), **_NEEDED}
+    types = {**dict.fromkeys(fields, "JSON"), **_NEEDED}
     shape = ", ".join(f"{_text(name)}: '{kind}'" for name, kind in types.items())
     values: list[Any] = [file.path]
-    # No time: damaged. Another form of it cannot be compared as text
-    odd = "timestamp IS NULL"
+    # No time: damaged. Other forms of it, or of a level, are not these texts
+    odd = f"timestamp IS NULL OR level NOT IN {_json(_KNOWN_LEVELS)}"
     if plan.since or plan.until or plan.by_minute:
-        odd += " OR length(timestamp) <> 27 OR timestamp[27] <> 'Z'"
+        odd += " OR length(timestamp) <> 27 OR timestamp[27] <> 'Z' OR timestamp[11] <> 'T'"
     wanted = []
     if plan.levels:
-        wanted.append(f"level IN ({', '.join(map(_text, plan.levels))})")
+        wanted.append(f"level IN {_json(plan.levels)}")
     for sign, stamp in ((">=", plan.since), ("<", plan.until)):
         if stamp:
             wanted.append(f"timestamp {sign} ?")
             values.append(stamp)
-    keys = [
-        f"coalesce({_quoted(name)}, {_text(file.tenant)})" if by == "tenant" else _quoted(name)
-        for by, name in zip(plan.by, fields, strict=True)
-    ]
-    keys += ["timestamp[:16]"] if plan.by_minute else []
+    keys = [*map(_quoted, fields), *(["timestamp[:16]"] if plan.by_minute else [])]
     names = [f"key{number}" for number in range(len(keys))]
     shown = "".join(f", {key} AS {name}" for key, name in zip(keys, names, strict=True))
     sets = [f"({name}, bin)" for name in names[: len(fields)]]
@@ -150,11 +155,12 @@ def _query(file: LogFile, plan: Plan) -> tuple[str, list[Any]]:
     # fmt: off
     query = f"""
         WITH line AS (
-            SELECT *, {odd} AS is_odd FROM read_json(
+            SELECT *, {odd} AS is_odd,
+                   CASE WHEN isfinite({_MS}) THEN {_MS} END AS ms FROM read_json(
                 ?, format = 'newline_delimited', columns = {{{shape}}}, ignore_errors = true)
         ), fitting AS (
-            SELECT is_odd, {_BIN} AS bin, duration_ms AS ms{shown},
-                   level IN ('error', 'critical') OR status IN {plan.failed}
+            SELECT is_odd, {_BIN} AS bin, ms{shown},
+                   level IN {_json(("error", "critical"))} OR status IN {_json(plan.failed)}
                    OR (status BETWEEN '500' AND '599' AND length(status) = 3) AS failed
             FROM line {fitting}
         )
@@ -164,6 +170,10 @@ def _query(file: LogFile, plan: Plan) -> tuple[str, list[Any]]:
     """  # noqa: S608 - names are quoted, values are parameters
     # fmt: on
     return query, values
+
+
+def _json(words: Iterable[str]) -> str:
+    return f"({', '.join(_text(json.dumps(word)) for word in words)})"
 
 
 def _text(text: str) -> str:
@@ -183,6 +193,5 @@ def _told(rows: list[Any], plan: Plan) -> list[Counted] | None:
         rest = (bin_, records, errors, timed, smallest or 0.0, largest or 0.0)
         if not place:  # with those that have no such field, these are all records
             told.append(Counted("", "", *rest))
-        if values[place] is not None:
-            told.append(Counted(names[place], values[place], *rest))
+        told.append(Counted(names[place], values[place], *rest))
     return told

@@ -6,7 +6,7 @@ Every part narrows. Not here: finding files (``places.py``) and reading them (``
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -112,9 +112,17 @@ class Filter:
         return not _plain_text(self.text) and _holds(record, lambda text: self.text in text)
 
 
-def _holds(value: Any, test: Any) -> bool:
-    if isinstance(value, str):
-        return bool(test(value))
-    if isinstance(value, dict):
-        return any(test(name) or _holds(item, test) for name, item in value.items())
-    return isinstance(value, list) and any(_holds(item, test) for item in value)
+def _holds(record: dict[str, Any], test: Callable[[str], bool]) -> bool:
+    """Tell whether *test* holds for a text of *record*, a field's name or value at any depth."""
+    left: list[Any] = [record]
+    while left:
+        value = left.pop()
+        if isinstance(value, str):
+            if test(value):
+                return True
+        elif isinstance(value, dict):
+            left += value.keys()
+            left += value.values()
+        elif isinstance(value, list):
+            left += value
+    return False

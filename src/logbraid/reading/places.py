@@ -15,8 +15,12 @@ from logbraid.reading.errors import QuestionError
 from logbraid.reading.unpack import begins_alike
 from logbraid.tenant import OVERFLOW, directory_name
 
-_day_file = re.compile(r"(\d{4}-\d{2}-\d{2})((?:\.[a-z0-9_-]{1,64}){0,2})\.jsonl(\.gz)?").fullmatch
-_trace_file = re.compile(r"traces(?:-(\d{4}-\d{2}-\d{2}))?()\.jsonl(\.gz)?").fullmatch
+_day_file = re.compile(
+    r"(\d{4}-\d{2}-\d{2})((?:\.[a-z0-9_-]{1,64}){0,2})\.jsonl(\.(?:gz|zst|xz|bz2))?"
+).fullmatch
+_trace_file = re.compile(
+    r"traces(?:-(\d{4}-\d{2}-\d{2}))?()\.jsonl(\.(?:gz|zst|xz|bz2))?"
+).fullmatch
 _our_directory = re.compile(r"[a-z0-9_][a-z0-9_-]{0,63}").fullmatch
 ANY_DAY: Final = ""
 
@@ -43,7 +47,8 @@ def find_files(
 
     They are ``<root>/<tenant>/<day>[.<instance>].jsonl[.gz]`` and the exporter's
     ``<root>/traces[-<day>].jsonl``. *tenants* are ids; their lines may lie in the directory of
-    overflow, too. *since* and *until* are stamps, of which the days count. Raises
+    overflow, too. *since* and *until* are stamps, of which the days count. What cannot be read, a
+    tenant's directory or a file compressed otherwise, is among them: reading it tells. Raises
     ``QuestionError`` where *root* is no directory that can be read.
     """
     top = os.path.abspath(root)  # noqa: PTH100 - text all the way
@@ -81,19 +86,31 @@ def _in_directory(directory: str, tenant: str) -> Iterator[LogFile]:
         with os.scandir(directory) as entries:
             for entry in entries:
                 form = next((found for match in forms if (found := match(entry.name))), None)
-                if form is None or not entry.is_file(follow_symlinks=False):
+                file = None if form is None else _file_of(entry, tenant, form[1], form[3])
+                if file is None:
                     continue
-                size = entry.stat(follow_symlinks=False).st_size
-                file = LogFile(entry.path, tenant, form[1] or ANY_DAY, bool(form[3]), size)
                 if file.is_compressed:
                     packed.append(file)
                 else:
                     plain.add(file.path)
                     yield file
+    except FileNotFoundError:
+        return  # it went meanwhile
     except OSError:
-        return  # it went meanwhile, or is not ours to read: what is not there holds no lines
+        # Whoever reads it is told why it cannot be
+        yield LogFile(directory, tenant, ANY_DAY, False, 0)
     for file in packed:
-        original = file.path.removesuffix(".gz")
+        original = file.path.rpartition(".")[0]
         # An interrupted `compress` leaves both; the same lines are not read twice
         if original not in plain or not begins_alike(file.path, original):
             yield file
+
+
+def _file_of(entry: os.DirEntry[str], tenant: str, day: str | None, end: str) -> LogFile | None:
+    try:
+        if entry.is_file(follow_symlinks=False):
+            size = entry.stat(follow_symlinks=False).st_size
+            return LogFile(entry.path, tenant, day or ANY_DAY, bool(end), size)
+    except FileNotFoundError:
+        pass  # deleted while the directory was listed
+    return None

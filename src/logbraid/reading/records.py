@@ -49,9 +49,16 @@ def read_records(
 
     Raises ``QuestionError`` at once if *root* is no directory.
     """
-    whose = tenants or [wanted.ids[name] for name in ("tenant_id",) if name in wanted.ids]
-    files = find_files(root, tenants=whose, since=wanted.since, until=wanted.until)
+    files = files_for(root, wanted, tenants)
     return read_files(files, wanted, found=found, progress=progress)
+
+
+def files_for(
+    root: str | os.PathLike[str], wanted: Filter, tenants: Collection[str] = ()
+) -> list[LogFile]:
+    """Return the files below *root* in which records that fit *wanted* may stand."""
+    whose = tenants or [wanted.ids[name] for name in ("tenant_id",) if name in wanted.ids]
+    return find_files(root, tenants=whose, since=wanted.since, until=wanted.until)
 
 
 def read_files(

@@ -13,15 +13,17 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, Final
 
+import orjson
+
 from logbraid.reading import columns
 from logbraid.reading.blocks import Progress
 from logbraid.reading.filters import Filter, level_rank
 from logbraid.reading.findings import Findings
 from logbraid.reading.histogram import Histogram
-from logbraid.reading.places import LogFile, find_files
-from logbraid.reading.records import read_file
+from logbraid.reading.places import LogFile
+from logbraid.reading.records import files_for, read_file
 from logbraid.reading.when import normal_stamp
-from logbraid.reading.where import field_of
+from logbraid.reading.where import field_of, text_of
 from logbraid.record import ERROR
 
 FAILED: Final = frozenset({"error", "failed", "failure", "timeout"})
@@ -89,8 +91,19 @@ def count(
 
     ``"tenant"`` groups by tenant. Raises ``QuestionError`` if *root* is no directory.
     """
-    whose = tenants or [wanted.ids[name] for name in ("tenant_id",) if name in wanted.ids]
-    files = find_files(root, tenants=whose, since=wanted.since, until=wanted.until)
+    files = files_for(root, wanted, tenants)
+    return count_files(files, wanted, by=by, by_minute=by_minute, progress=progress)
+
+
+def count_files(
+    files: Sequence[LogFile],
+    wanted: Filter = Filter(),  # noqa: B008 - frozen
+    *,
+    by: Sequence[str] = ("tool",),
+    by_minute: bool = True,
+    progress: Progress | None = None,
+) -> Statistics:
+    """Count the records of *files* that fit *wanted*, as ``count`` does."""
     counted = Statistics(groups={name: {} for name in by})
     engine = columns.connect() if wanted.is_simple else None
     for file in files:
@@ -118,9 +131,15 @@ def _by_columns(
         return False
     for row in rows:
         if row.by == columns.MINUTES:
-            counted.add_minute(row.value, row.records, row.errors)
+            counted.add_minute(row.value or "", row.records, row.errors)
             continue
-        group = counted.group(row.by, row.value) if row.by else counted.everything
+        group = counted.everything
+        if row.by:
+            value = None if row.value is None else orjson.loads(row.value)
+            name = value_of({_field(row.by): value}, row.by, file.tenant)
+            if name is None:
+                continue
+            group = counted.group(row.by, name)
         group.records += row.records
         group.errors += row.errors
         if row.timed:
@@ -179,9 +198,11 @@ def duration_of(record: dict[str, Any]) -> float | None:
 
 def value_of(record: dict[str, Any], by: str, tenant: str) -> str | None:
     """Return what *record* has for *by* as text; ``None`` where it has nothing."""
-    found = field_of(record, "tenant_id" if by == TENANT else by)
+    found = field_of(record, _field(by))
     if found is None:
         return (tenant or None) if by == TENANT else None
-    if isinstance(found, bool):
-        return "true" if found else "false"
-    return found if isinstance(found, str) else str(found)
+    return text_of(found)
+
+
+def _field(by: str) -> str:
+    return "tenant_id" if by == TENANT else by

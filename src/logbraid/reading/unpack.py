@@ -67,9 +67,9 @@ def _unpacked(fd: int, size: int) -> Iterator[tuple[bytes, int]]:
 
 
 def begins_alike(packed: str, plain: str) -> bool:
-    """Tell whether the first 64 kB of a compressed file are those of a plain one."""
+    """Tell whether a plain file begins with the first 64 kB of a gzip file, or with all of it."""
     try:
-        return _head(packed, is_compressed=True) == _head(plain, is_compressed=False)
+        return _head(plain, is_compressed=False).startswith(_head(packed, is_compressed=True))
     except OSError:
         return False
 

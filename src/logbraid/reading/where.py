@@ -21,8 +21,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from logbraid.parsing import shown
+from logbraid.parsing import SHOWN_CHARS
 from logbraid.reading.errors import QuestionError
+from logbraid.settings import ScrubRules
 
 Test = Callable[[dict[str, Any]], bool]
 
@@ -71,7 +72,7 @@ def parse_where(text: str) -> Where:
     except RecursionError as error:
         raise reader.wrong("is nested too deep") from error
     if reader.peek():
-        raise reader.wrong(f"has {shown(reader.peek())} too many")
+        raise reader.wrong(f"has {_cited(reader.peek())} too many")
     return Where(text, test, literals)
 
 
@@ -89,13 +90,16 @@ class _Reader:
         while at < end:
             found = _token(text, at)
             if found is None:
-                raise self.wrong(f"cannot be read from {shown(text[at : at + 20])} on")
+                raise self.wrong(f"cannot be read from {_cited(text[at : at + 20])} on")
             self._tokens.append((found.lastgroup or "", found.group(found.lastgroup or 0)))
             at = found.end()
         self._at = 0
 
     def wrong(self, why: str) -> QuestionError:
-        return QuestionError(f"the condition {shown(self._text)} {why}; {_ADVICE}")
+        from logbraid.scrub import Scrubber  # noqa: PLC0415 - 200 ms that only a mistake pays
+
+        told = f"the condition {_cited(self._text)} {why}; {_ADVICE}"
+        return QuestionError(Scrubber(ScrubRules()).scrub_text(told, {}))
 
     def peek(self) -> str:
         return self._tokens[self._at][1] if self._at < len(self._tokens) else ""
@@ -151,14 +155,14 @@ class _Reader:
     def _comparison(self) -> Parsed:
         kind, name = self._next()
         if kind == "sign":
-            raise self.wrong(f"has {shown(name)} where a field's name should be")
+            raise self.wrong(f"has {_cited(name)} where a field's name should be")
         name = _unquoted(name) if kind == "text" else name
         sign_kind, sign = self._next()
         if sign_kind != "sign" or sign not in _SIGNS:
-            raise self.wrong(f"has {shown(sign)} where =, !=, <, >, ~ should be")
+            raise self.wrong(f"has {_cited(sign)} where =, !=, <, >, ~ should be")
         value_kind, word = self._next()
         if value_kind == "sign":
-            raise self.wrong(f"has {shown(word)} where a value should be")
+            raise self.wrong(f"has {_cited(word)} where a value should be")
         value = _unquoted(word) if value_kind == "text" else _value(word)
         if sign in {"~", "!~"}:
             return self._pattern(name, str(value if value_kind == "text" else word), sign)
@@ -173,9 +177,15 @@ class _Reader:
 
         def test(record: dict[str, Any]) -> bool:
             found = field_of(record, name)
-            return found is not None and (search(_as_text(found)) is not None) == wanted
+            return found is not None and (search(text_of(found)) is not None) == wanted
 
-        return test, literal_of(name.rpartition(".")[2])
+        return test, _name_in_line(name)
+
+
+def _cited(text: str) -> str:
+    """Return what someone typed for a message; secrets in it are the scrubber's."""
+    cited = repr(text)
+    return cited if len(cited) <= SHOWN_CHARS else f"{cited[: SHOWN_CHARS - 3]}..."
 
 
 def _unquoted(text: str) -> str:
@@ -217,12 +227,24 @@ def field_of(record: dict[str, Any], name: str) -> Any:
     return value
 
 
-def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+def _name_in_line(name: str) -> tuple[bytes, ...]:
+    """Return what stands in the line of a record that has the field: places in lists do not."""
+    words = [part for part in name.split(".") if not part.isdecimal()]
+    return literal_of(words[-1]) if words else ()
+
+
+def text_of(value: Any) -> str:
+    """Return *value* as text: a text itself, everything else as JSON."""
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except RecursionError:  # deeper than anything of ours
+        return ""
 
 
 def _compared(name: str, sign: str, value: Any) -> Parsed:
-    names = literal_of(name.rpartition(".")[2])
+    names = _name_in_line(name)
     if sign in _EQUAL:
         # Whatever the field is called inside, a text stands in the line as it is
         literals = names + literal_of(value) if isinstance(value, str) else names
@@ -254,4 +276,6 @@ def _equal(found: Any, value: Any) -> bool:
         return found == value
     if isinstance(found, str):  # an id of digits is text in the line and a number in the question
         return bool(_number(found) == value)
+    if isinstance(value, str):  # and a number in the line is told by the digits it stands there as
+        return isinstance(found, int) and str(found) == value
     return bool(found == value)

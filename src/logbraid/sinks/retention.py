@@ -73,8 +73,17 @@ DAY_FILES: Final = Rule(_day_over)
 LOCK_NAME: Final = DAY_FILES.lock_name
 
 
-def delete_expired(root: str, retention_days: int, now: datetime, rule: Rule = DAY_FILES) -> int:
+def delete_expired(
+    root: str,
+    retention_days: int,
+    now: datetime,
+    rule: Rule = DAY_FILES,
+    *,
+    dry_run: bool = False,
+) -> int:
     """Delete what is older than *retention_days* below *root*; return how many files went.
+
+    *dry_run* counts only.
 
     *now* is an aware datetime. 0 days keep everything. A tenant's directory goes when it is empty
     and nothing happened in it for 48 hours. What cannot be deleted stays, silently: the next hour
@@ -87,28 +96,49 @@ def delete_expired(root: str, retention_days: int, now: datetime, rule: Rule = D
     for name in _names(root):
         if _our_directory(name):
             with suppress(OSError):
-                deleted += _clean(os.path.join(root, name), age, now, rule)  # noqa: PTH118 - text
+                deleted += _clean(os.path.join(root, name), age, now, rule, dry_run)  # noqa: PTH118 - text
     return deleted
 
 
-def _clean(directory: str, age: timedelta, now: datetime, rule: Rule) -> int:
-    deleted = 0
-    fd = os.open(directory, _OPEN_DIRECTORY)
-    try:
-        for name in _names(fd):
-            with suppress(OSError):
-                deleted += _delete_in(fd, name, lambda over: now - over >= age, rule)
-        changed = datetime.fromtimestamp(os.fstat(fd).st_mtime, UTC)
-    finally:
-        os.close(fd)
-    if now - changed >= _SHORTEST:
+def delete_expired_in(
+    directory: str, retention_days: int, now: datetime, rule: Rule, *, dry_run: bool = False
+) -> int:
+    """Do what ``delete_expired`` does with the files of one directory, which stays."""
+    if retention_days <= 0 or not _RELATIVE or fcntl is None:
+        return 0
+    age = max(timedelta(days=retention_days), _SHORTEST)
+    return _delete_all(directory, age, now, rule, dry_run)[0]
+
+
+def _clean(directory: str, age: timedelta, now: datetime, rule: Rule, dry_run: bool) -> int:
+    deleted, changed = _delete_all(directory, age, now, rule, dry_run)
+    if now - changed >= _SHORTEST and not dry_run:
         with suppress(OSError):  # it is not empty
             os.rmdir(directory)  # noqa: PTH106 - text all the way
     return deleted
 
 
+def _delete_all(
+    directory: str, age: timedelta, now: datetime, rule: Rule, dry_run: bool
+) -> tuple[int, datetime]:
+    """Return how many files went, and when something happened in *directory* last."""
+    deleted = 0
+    fd = os.open(directory, _OPEN_DIRECTORY)
+    try:
+        for name in _names(fd):
+            with suppress(OSError):
+                deleted += _delete_in(fd, name, lambda over: now - over >= age, rule, dry_run)
+        return deleted, datetime.fromtimestamp(os.fstat(fd).st_mtime, UTC)
+    finally:
+        os.close(fd)
+
+
 def _delete_in(
-    directory_fd: int, name: str, is_long_ago: Callable[[datetime], bool], rule: Rule
+    directory_fd: int,
+    name: str,
+    is_long_ago: Callable[[datetime], bool],
+    rule: Rule,
+    dry_run: bool,
 ) -> bool:
     def look() -> os.stat_result:
         return os.stat(name, dir_fd=directory_fd, follow_symlinks=False)
@@ -126,7 +156,7 @@ def _delete_in(
     try:  # under its lock, where its kind has one: nobody writes a line into what goes
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         is_due_still = is_due()
-        if is_due_still:
+        if is_due_still and not dry_run:
             os.unlink(name, dir_fd=directory_fd)
         fcntl.flock(fd, fcntl.LOCK_UN)  # in so many words: a forked child may have the description
     finally:
