@@ -63,7 +63,7 @@ class Strand:
     def _enter(self) -> None:
         # Re-entrant, so that a signal handler in the middle of this thread's own record comes
         # this far at once, and is refused instead of waiting for what it interrupted
-        if not self._lock.acquire(timeout=self._timeout):
+        if not (self._lock.acquire(blocking=False) or self._lock.acquire(timeout=self._timeout)):
             raise AuditError(f"timed out after {self._timeout:g} s waiting for another record")
         if self._is_busy:
             self._lock.release()
