@@ -570,8 +570,8 @@ def test_open_segment_cut_behind_a_noted_head_is_told(tmp_path: Path) -> None:
     log = AuditLog(tmp_path / "log", flush="none", policy=Policy(head_seconds=3600))
     for _ in range(5):
         log.record("x")
-    log._herald.is_due = True
-    log._tend()
+    log._writer.herald.is_due = True
+    log._writer.tend()
     path = next(Path(log.root).glob("_unknown/*.jsonl"))
     data = path.read_bytes()
     path.write_bytes(b"".join(data.splitlines(keepends=True)[:4]))

@@ -94,24 +94,7 @@ class BodyMaker:
     def _line(self, record: dict[str, Any], given: dict[str, Any], counts: dict[str, int]) -> bytes:
         """Return the line of *record* and the call's own fields, without its end."""
         notes: dict[str, int] = {}
-        unknown = {}
-        clean = self._clean
-        for name, value in given.items():
-            if value is None:
-                continue
-            record[name] = value
-            kind = type(value)
-            # Numbers and texts that are seen to be harmless need no walk: most of most records
-            if kind is str:
-                if (value in clean and name != "resource_id") or self._is_harmless(value):
-                    continue
-                if name == "resource_id":
-                    # An id like the others: a credential becomes its digest, equal stays equal
-                    record[name] = self._safe(value, counts)
-                    continue
-            elif kind is bool or kind is float or (kind is int and -_SMALL < value < _SMALL):
-                continue
-            unknown[name] = value
+        unknown = self._put(record, given, counts)
         if unknown:
             record.update(self._scrubbed(unknown, notes, counts))
         if counts:
@@ -125,6 +108,31 @@ class BodyMaker:
         if notes:
             record["truncated"] = notes
         return encode_line(record, max_line_bytes=MAX_BYTES, notes=notes)[:-1]
+
+    def _put(
+        self, record: dict[str, Any], given: dict[str, Any], counts: dict[str, int]
+    ) -> dict[str, Any]:
+        """Put *given* into *record* and return what of it has to be walked first.
+
+        Numbers, and texts that are seen to be harmless, need no walk: most of most records.
+        """
+        unknown = {}
+        clean = self._clean
+        for name, value in given.items():
+            if value is None:
+                continue
+            record[name] = value
+            kind = type(value)
+            if kind is str:
+                if name == "resource_id":
+                    # An id like the others: a credential becomes its digest, equal stays equal
+                    if not self._is_harmless(value):
+                        record[name] = self._safe(value, counts)
+                elif value not in clean and not self._is_harmless(value):
+                    unknown[name] = value
+            elif not (kind is bool or kind is float or (kind is int and -_SMALL < value < _SMALL)):
+                unknown[name] = value
+        return unknown
 
     def _is_harmless(self, text: str) -> bool:
         return (
@@ -148,6 +156,10 @@ class BodyMaker:
                 return made
         plain = self._normaliser.fields(fields, notes, reserved=_RESERVED)
         return self._scrubber.scrub_fields(plain, counts)
+
+    def safe_id(self, given: object) -> str:
+        """Return an id as records have it."""
+        return self._safe(str(given), {})
 
     def _safe(self, text: str, counts: dict[str, int]) -> str:
         safe, kind = self._ids.safe(id_text(text)[0])

@@ -51,13 +51,6 @@ class Tree:
             root = node_hash(peak, root)
         return root
 
-    def copy(self) -> Tree:
-        """Return a tree that grows on its own."""
-        other = Tree()
-        other.size = self.size
-        other._peaks = list(self._peaks)
-        return other
-
 
 def root_of(leaves: Sequence[bytes]) -> bytes:
     """Return the root over the hashes of *leaves*."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import orjson
 
 from logbraid.audit.desk import Desk
-from logbraid.audit.errors import AuditError
+from logbraid.audit.errors import AuditError, described
 from logbraid.audit.policy import EventClass
 from logbraid.audit.segment import Segment
 from logbraid.health import health
@@ -56,7 +56,7 @@ class Strand:
                 self._break(segment, error)
                 raise
         except OSError as error:
-            raise AuditError(f"the record is not on disk: {_named(error)}") from error
+            raise AuditError(f"the record is not on disk: {described(error)}") from error
         finally:
             self._leave()
 
@@ -95,7 +95,7 @@ class Strand:
 
     def _lose(self, segment: Segment) -> None:
         name = segment.title.name
-        health.complain(f"audit {name}", "its file was deleted, moved or replaced")
+        health.complain(f"audit {name}", "its file was deleted, moved, replaced or changed")
         self._segment = None
         self._troubles.append(
             {"action": "audit.file_replaced", "segment": name, "records": max(0, segment.size - 1)}
@@ -105,7 +105,7 @@ class Strand:
     def _break(self, segment: Segment, error: BaseException) -> None:
         self._segment = None
         self._troubles.append(
-            {"action": "audit.io_error", "segment": segment.title.name, "error": _named(error)}
+            {"action": "audit.io_error", "segment": segment.title.name, "error": described(error)}
         )
         self._desk.abandon(segment)
 
@@ -175,9 +175,3 @@ class Strand:
         if self._segment is not None:
             self._segment.close()
             self._segment = None
-
-
-def _named(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.errno is not None:
-        return f"{type(error).__name__} (errno {error.errno})"
-    return type(error).__name__
