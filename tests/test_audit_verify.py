@@ -183,8 +183,8 @@ def test_expected_segment_that_is_not_sealed_is_missing(tmp_path: Path) -> None:
 # -- nonsense --------------------------------------------------------------------------------
 
 _NONSENSE: list[Any] = [
-    None, 0, -1, True, 1e300, 10**18, "x", "", "\0", "2026-99-99", "../../../x", "_log/manifest", [],
-    {}, ["a"], {"a": 1}, [[1, 2]], [{"segment": 5}], {"../../x": [1, "0" * 64]},
+    None, 0, -1, True, 1e300, 10**18, "x", "", "\0", "2026-99-99", "../../../x", "_log/manifest",
+    [], {}, ["a"], {"a": 1}, [[1, 2]], [{"segment": 5}], {"../../x": [1, "0" * 64]},
     "log", "open", "head", "seal", "lost", "days", "tombstone", "key",
 ]  # fmt: skip
 

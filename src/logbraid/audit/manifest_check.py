@@ -28,7 +28,10 @@ _LOCK_SECONDS: Final = 2.0
 
 
 class ManifestCheck:
-    """The manifest in *root* as it is now, verified at once; ``found`` says what is wrong."""
+    """The manifest in *root* as it is now, verified at once; ``found`` says what is wrong.
+
+    ``is_nothing`` where there is neither a line nor a checkpoint.
+    """
 
     def __init__(self, root: str) -> None:
         self.found = Collected()
@@ -40,14 +43,17 @@ class ManifestCheck:
         note: bytes | OSError
         with held_still(root, LOG, MANIFEST, _LOCK_SECONDS):  # a log may be written to meanwhile
             text, note = _text(root, MANIFEST), _text(root, CHECKPOINT)
+        self.is_nothing = isinstance(note, OSError) and (isinstance(text, OSError) or not text)
         if isinstance(text, OSError):
             self.found.add(DELETED, WHERE, None, f"it cannot be read: {type(text).__name__}")
         else:
             self._lines(text)
-        if isinstance(note, OSError):
+        if not isinstance(note, OSError):
+            self._checkpoint(note)
+        elif any(one.fields.get("append") != 0 for one in self._links):
             self.found.add(SEAL_MISSING, _CHECKPOINT, None, "there is no checkpoint")
         else:
-            self._checkpoint(note)
+            self.found.notices.append(f"{_CHECKPOINT}: not there yet: a process was killed")
 
     def _lines(self, data: bytes) -> None:
         lines, rest = split(data)

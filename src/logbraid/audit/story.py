@@ -97,7 +97,8 @@ class Story:
         EventClass(fields["retention"])
         start = f"{directory_name(fields['tenant_id'])}/{kind}.{day}."
         is_ours = name.startswith(start) and _WRITER.fullmatch(name[len(start) :])
-        if not is_ours or name in self.segments or "/" in kind:
+        known = self.segments.get(name)  # a writer whose first try failed begins it once more
+        if not is_ours or "/" in kind or not (known is None or known.is_open):
             raise ValueError("not the name of that segment")
         self.segments[name] = Account(name, fields)
         self.opened_on[day] = self.opened_on.get(day, 0) + 1

@@ -82,9 +82,9 @@ def verify(
     if not folder.is_dir():
         raise AuditInputError(f"there is no directory {folder}")
     files = _segment_files(folder)  # before the manifest: what begins meanwhile is not missed
-    if not (folder / LOG).is_dir() and not files:
-        raise AuditInputError(f"there is no audit log in {folder}")
     check = ManifestCheck(str(folder))
+    if check.is_nothing and not files:
+        raise AuditInputError(f"there is no audit log in {folder}")
     _trust(check, trusted)
     if heads is not None:
         _witness(check, heads)
