@@ -6,7 +6,6 @@ are then held against that (``segment_check.py``).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date, timedelta
 from hashlib import sha256
 from typing import Any, Final
@@ -38,7 +37,7 @@ class ManifestCheck:
         self.story = Story()
         self.head = ""
         self.days = 0
-        self._links: Sequence[Link] = ()
+        self._links: list[Link] = []
         text: bytes | OSError
         note: bytes | OSError
         with held_still(root, LOG, MANIFEST, _LOCK_SECONDS):  # a log may be written to meanwhile
