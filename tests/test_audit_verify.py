@@ -113,6 +113,19 @@ def test_file_that_may_not_be_read_is_bad_input_and_no_tampering() -> None:
                 path.chmod(0o755)
             hidden.chmod(0)
             assert as_nobody(lambda: verify(root)) == "AuditInputError"
+        segment.chmod(0)
+        assert as_nobody(lambda: list(read(root))) == "AuditInputError"
+
+
+def test_what_is_no_file_of_ours_is_neither_read_nor_waited_for(tmp_path: Path) -> None:
+    root = tmp_path / "log"
+    records(root)
+    (segment,) = root.glob("_unknown/*.jsonl")
+    os.mkfifo(segment.with_name("action.2026-01-01.0123456789abcdef.0001.jsonl"))
+    segment.with_name("action.2026-01-02.0123456789abcdef.0001.jsonl").symlink_to(segment)
+
+    assert len(list(read(root))) == 1
+    assert {one.kind for one in verify(root).tampered} == {"foreign"}
 
 
 def as_nobody(step: Callable[[], object]) -> str:

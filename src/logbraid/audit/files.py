@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import struct
 import threading
 import time
@@ -16,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from logbraid.audit.errors import AuditError, AuditInputError
 from logbraid.process import renew_after_fork
@@ -79,10 +80,18 @@ def replace_file(root: str, directory: str, name: str, data: bytes, *, durable: 
         sync_directory(root, directory)
 
 
+def opened_file(path: str) -> BinaryIO:
+    """Open a file to read it; raises ``OSError`` for links and what is no file."""
+    fd = os.open(path, _READ)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "not a regular file")
+    return os.fdopen(fd, "rb")
+
+
 def read_file(root: str, directory: str, name: str) -> bytes:
-    """Return the text of a file of ours that is no link; raises ``OSError``."""
-    fd = os.open(os.path.join(root, directory, name), _READ)  # noqa: PTH118 - text all the way
-    with os.fdopen(fd, "rb") as file:
+    """Return the text of a file of ours; raises ``OSError`` as ``opened_file`` does."""
+    with opened_file(os.path.join(root, directory, name)) as file:  # noqa: PTH118 - text all the way
         return file.read()
 
 

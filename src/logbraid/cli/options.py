@@ -229,6 +229,24 @@ Anchor = Annotated[
     Path | None,
     typer.Option("--anchor", metavar="FILE", help="Heads that a witness kept.", show_default=False),
 ]
+Through = Annotated[
+    str | None,
+    typer.Option(
+        "--through",
+        metavar="DAY",
+        help="The UTC day until which all must be sealed; yesterday is one.",
+        show_default=False,
+    ),
+]
+Expect = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--expect",
+        metavar="TENANT/CLASS",
+        help="What must have a sealed segment; .DAY may follow. Several are given one by one.",
+        show_default=False,
+    ),
+]
 KeyDirectory = Annotated[Path, typer.Argument(metavar="DIR", help="Where the keys are to be.")]
 
 
