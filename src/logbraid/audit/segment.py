@@ -87,11 +87,12 @@ class Segment:
             leaves.append(digest)
             prev = digest.hex()
             seq += 1
-        write_all(self.fd, lines[0] if len(lines) == 1 else b"".join(lines))
-        for line, leaf in zip(lines, leaves, strict=True):
+        text = lines[0] if len(lines) == 1 else b"".join(lines)
+        write_all(self.fd, text)
+        self._length += len(text)
+        for leaf in leaves:
             self.tree.add(leaf)
             self.leaves += leaf
-            self._length += len(line)
         self._prev = prev
 
     def sync(self, *, whole: bool = False) -> None:
