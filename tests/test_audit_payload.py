@@ -383,3 +383,46 @@ def test_killed_process_leaves_no_plain_text(tmp_path: Path) -> None:
     assert b"c4n4ry" not in everything_under(tmp_path) + done.stdout + done.stderr
     told = [one["payload"] for one in decrypt(tmp_path / "log", keys["reading"])]
     assert told == [f"c4n4ry-{number}" for number in range(50)]
+
+
+def test_key_that_a_killed_process_left_half_destroyed_is_destroyed_by_the_next(
+    tmp_path: Path,
+) -> None:
+    log, keys = make(tmp_path)
+    with bound_context(user_id="u-7"):
+        log.record("x", payload="before", event_class="data_modified")
+        (secret,) = Path(log.root, "_keys").glob("user-*")
+        secret.rename(secret.with_name(f".{secret.name}.gone"))  # the first step of it
+        log.record("x", payload="after", event_class="data_modified")
+
+    told = [one["payload"] for one in decrypt(log.root, keys["reading"])]
+    assert "forgotten" in told[0]["unreadable"]
+    assert told[1] == "after"
+    log.forget("u-7")
+    log.close()
+    assert list(Path(log.root, "_keys").iterdir()) == []
+
+
+_FORGETTING = """
+import sys
+from logbraid import bound_context
+from logbraid.audit import AuditLog, Policy
+with AuditLog(sys.argv[1], key=sys.argv[2], recipient=sys.argv[3], flush="none",
+              policy=Policy(head_seconds=0)) as log, bound_context(user_id="u-7"):
+    for number in range(200):
+        log.record("x", payload=number, event_class="data_modified")
+        log.forget("u-7")
+"""
+
+
+def test_processes_that_forget_a_user_while_others_write_disturb_nobody(tmp_path: Path) -> None:
+    keys = keygen(tmp_path / "keys")
+    command = [sys.executable, "-c", _FORGETTING, str(tmp_path / "log"), str(keys["signing"]),
+               str(keys["recipient"])]  # fmt: skip
+    running = [subprocess.Popen(command) for _ in range(3)]
+
+    assert [one.wait() for one in running] == [0, 0, 0]
+    told = [one["payload"] for one in decrypt(tmp_path / "log", keys["reading"], action="x")]
+    assert len(told) == 600
+    assert all("forgotten" in one["unreadable"] for one in told)
+    assert verify(tmp_path / "log", keys["verifying"]).verdict == "ok"

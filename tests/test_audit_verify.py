@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from logbraid.audit import (
     AuditInputError,
     AuditLog,
     Policy,
+    files,
     keygen,
+    manifest_check,
     prune,
     read,
     verification,
@@ -101,6 +104,25 @@ def test_segment_that_is_pruned_while_it_is_looked_at_is_looked_at_again(
     monkeypatch.setattr(verification, "_checked", first_prune)
     report = verify(root)
     assert (report.verdict, report.segments, report.pruned) == ("ok", 1, 1)
+
+
+def test_log_whose_lock_is_not_to_be_had_is_read_at_one_moment_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "log"
+    records(root)
+    read_file = files.read_file
+    writes = iter(range(3))
+
+    def read_and_write(*where: str) -> bytes:
+        text = read_file(*where)
+        if next(writes, None) is not None:
+            records(root)
+        return text
+
+    monkeypatch.setattr(manifest_check, "held_still", lambda *_: nullcontext())
+    monkeypatch.setattr(manifest_check, "read_file", read_and_write)
+    assert verify(root).tampered == ()
 
 
 def test_file_that_may_not_be_read_is_bad_input_and_no_tampering() -> None:

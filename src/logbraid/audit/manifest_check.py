@@ -38,10 +38,7 @@ class ManifestCheck:
         self.head = ""
         self.days = 0
         self._links: list[Link] = []
-        text: bytes | OSError
-        note: bytes | OSError
-        with held_still(root, LOG, MANIFEST, _LOCK_SECONDS):  # a log may be written to meanwhile
-            text, note = _text(root, MANIFEST), _text(root, CHECKPOINT)
+        text, note = _both(root)
         self.is_nothing = isinstance(note, OSError) and (isinstance(text, OSError) or not text)
         if isinstance(text, OSError):
             self.found.add(DELETED, WHERE, None, f"it cannot be read: {type(text).__name__}")
@@ -174,6 +171,16 @@ class ManifestCheck:
         if root_of([one.digest for one in self._links[: checkpoint.size]]) != checkpoint.root:
             return MODIFIED, f"the first {checkpoint.size} lines are not the ones it covers"
         return None
+
+
+def _both(root: str) -> tuple[bytes | OSError, bytes | OSError]:
+    """Return the manifest and the checkpoint of one moment; a log may be written to meanwhile."""
+    while True:
+        with held_still(root, LOG, MANIFEST, _LOCK_SECONDS):
+            before, text, note = (_text(root, name) for name in (CHECKPOINT, MANIFEST, CHECKPOINT))
+        # Where there was no lock to have, a checkpoint that stayed the same fits what was read
+        if before == note or isinstance(note, OSError):
+            return text, note
 
 
 def _text(root: str, name: str) -> bytes | OSError:
