@@ -293,3 +293,33 @@ def test_fork_while_threads_record_never_hangs(tmp_path: Path) -> None:
     assert actions.count("child") == 20
     assert verify(log.root).verdict == "ok"
     assert json.loads(json.dumps(verify(log.root).to_dict()))["verdict"] == "ok"
+
+
+_TENANTS = """
+import os, resource, sys, threading
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+from logbraid import bound_context
+from logbraid.audit import AuditLog, Policy
+log = AuditLog(sys.argv[1], flush="none", policy=Policy(head_seconds=0))
+def work(first):
+    for turn in range(3):
+        for number in range(first, 120, 2):
+            with bound_context(tenant_id=f"t{number}"):
+                log.record("x", resource_id=f"{number}-{turn}")
+threads = [threading.Thread(target=work, args=(first,)) for first in range(2)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0)
+log.close()
+"""
+
+
+def test_more_tenants_than_descriptors_lose_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("resource", reason="needs a limit of descriptors")
+    done = subprocess.run([sys.executable, "-c", _TENANTS, str(tmp_path / "log")], check=True,
+                          capture_output=True, text=True)  # fmt: skip
+
+    assert int(done.stdout) < 32
+    told = {one["resource_id"] for one in read(tmp_path / "log")}
+    assert told == {f"{number}-{turn}" for number in range(120) for turn in range(3)}
+    assert verify(tmp_path / "log").verdict == "ok"

@@ -55,10 +55,9 @@ class Secrets:
         """Return the secret of that name, made now if there is none; raises ``AuditError``."""
         try:
             for _ in range(_TRIES):
-                found = self._looked_up(name)
+                found = self._looked_up(name) or self._made(name)
                 if found is not None:
                     return found
-                self._make(name)
         except OSError as error:
             raise AuditError(f"no key for the payload: {type(error).__name__}") from error
         raise AuditError("the key for the payload was removed each time it was made")
@@ -84,21 +83,24 @@ class Secrets:
         self._known[name] = (identity, secret)
         return secret
 
-    def _make(self, name: str) -> None:
-        """Make a secret, whole or not at all: the first of several processes wins."""
+    def _made(self, name: str) -> bytes | None:
+        """Make a secret, whole or not at all; ``None`` where another process was faster."""
+        secret = os.urandom(32)
         temporary = f".{name}.{new_id()}"
         fd = open_file(self._root, KEYS, temporary, MODE)
         try:
-            write_all(fd, os.urandom(32))
+            write_all(fd, secret)
             os.fsync(fd)
         finally:
             os.close(fd)
         try:
-            with suppress(FileExistsError):
-                os.link(self._path(temporary), self._path(name))
+            os.link(self._path(temporary), self._path(name))
+        except FileExistsError:
+            return None
         finally:
             self._path(temporary).unlink()
         sync_directory(self._root, KEYS)
+        return secret
 
     def destroy(self, name: str) -> bool:
         """Overwrite and remove a secret; tell whether there was one. Raises ``AuditError``.

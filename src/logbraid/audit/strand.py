@@ -8,6 +8,7 @@ system still holds of it may be lost (fsync says so only once), and what follows
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 import orjson
@@ -24,13 +25,21 @@ class Strand:
     """Appends to the open segment of one tenant and class; safe for threads."""
 
     def __init__(
-        self, desk: Desk, tenant: str | None, kind: str, one: EventClass, timeout_seconds: float
+        self,
+        desk: Desk,
+        tenant: str | None,
+        kind: str,
+        one: EventClass,
+        timeout_seconds: float,
+        make_room: Callable[[], None] = lambda: None,
     ) -> None:
         self._desk = desk
         self._tenant = tenant
         self._kind = kind
         self._class = one
         self._timeout = timeout_seconds
+        self._make_room = make_room
+        self.used = 0.0
         self._lock = threading.RLock()
         self._is_busy = False
         self._number = 0
@@ -46,6 +55,7 @@ class Strand:
         self._enter()
         try:
             segment = self._current(day)
+            self.used = time.monotonic()
             try:
                 segment.append(bodies)
                 if sync is None:
@@ -84,6 +94,7 @@ class Strand:
             else:
                 self._segment = None
                 self._desk.seal(segment)
+        self._make_room()
         made = self._desk.begin(self._tenant, self._kind, self._class, day, self._number + 1)
         self._number += 1
         self._segment = made
@@ -160,6 +171,23 @@ class Strand:
                 self._desk.seal(segment)
         finally:
             self._leave()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has a file open."""
+        return self._segment is not None
+
+    def retire(self) -> None:
+        """Seal the open segment, unless somebody is at it right now."""
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            segment = self._segment
+            if segment is not None and not self._is_busy:
+                self._segment = None
+                self._desk.seal(segment)
+        finally:
+            self._lock.release()
 
     def take(self) -> Segment | None:
         """Return the open segment, which is no longer this strand's."""

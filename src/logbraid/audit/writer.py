@@ -15,6 +15,7 @@ from typing import Any, Final
 from logbraid.audit import crypto
 from logbraid.audit.body import Body, BodyMaker
 from logbraid.audit.commit import Committer
+from logbraid.audit.crowd import Crowd
 from logbraid.audit.desk import Desk
 from logbraid.audit.errors import AuditError
 from logbraid.audit.files import probe
@@ -62,7 +63,7 @@ class Writer:
         self._terms = terms
         self._lock = threading.RLock()  # a signal handler may come in the middle
         self._desk_made: Desk | None = None
-        self._strands: dict[tuple[str | None, str], Strand] = {}
+        self._strands = Crowd()
         self._secrets = Secrets(terms.root)
         payloads = Payloads(self._secrets, terms.recipient, terms.policy.max_payload_bytes)
         self._body = BodyMaker(terms.clock, payloads)
@@ -95,21 +96,17 @@ class Writer:
                 self._desk_made = desk
             return self._desk_made
 
-    def _strand(self, tenant: str | None, kind: str) -> Strand:
-        found = self._strands.get((tenant, kind))
-        if found is None:
-            desk, terms = self.desk(), self._terms
-            with self._lock:
-                found = self._strands.get((tenant, kind))
-                if found is None:
-                    found = Strand(desk, tenant, kind, terms.table[kind], terms.timeout_seconds)
-                    self._strands[tenant, kind] = found
-        return found
+    def _new_strand(self, tenant: str | None, kind: str) -> Strand:
+        one, seconds = self._terms.table[kind], self._terms.timeout_seconds
+        return Strand(self.desk(), tenant, kind, one, seconds, self._strands.make_room)
 
     def _made(self, fields: dict[str, Any], payload: Any, kind: str) -> tuple[Body, Strand]:
         body = self._body.make(fields, payload, kind, self._terms.table[kind].payload)
         self.herald.start()
-        return body, self._strand(body.tenant, kind)
+        strand = self._strands.strand(
+            body.tenant, kind, lambda: self._new_strand(body.tenant, kind)
+        )
+        return body, strand
 
     def write(self, fields: dict[str, Any], payload: Any, kind: str) -> str:
         """Write a record and return its id; raises ``OSError`` and ``AuditError``."""
@@ -148,7 +145,7 @@ class Writer:
             return None
         heads = {}
         today = day_of(desk.now())
-        for strand in list(self._strands.values()):
+        for strand in self._strands:
             if self._terms.flush == "interval":
                 strand.sync_if_dirty()
             if self.herald.is_due:
@@ -167,7 +164,7 @@ class Writer:
         if self._committer is not None:
             self._committer.close(self._terms.timeout_seconds)
         segments: list[Segment] = []
-        for strand in self._strands.values():
+        for strand in self._strands:
             with suppress(AuditError):  # a strand whose disk hangs is sealed by the next start
                 segment = strand.take()
                 if segment is not None:
@@ -184,5 +181,5 @@ class Writer:
 
     def drop(self) -> None:
         """Let go of the parent's files in a forked child."""
-        for strand in self._strands.values():
+        for strand in self._strands:
             strand.drop()
