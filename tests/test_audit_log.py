@@ -107,6 +107,29 @@ def test_metadata_is_scrubbed_cut_and_never_raises(log: AuditLog) -> None:
     assert "unprintable" in record["metadata"]["bad"]
 
 
+SECRETS = [
+    "ghp_" + "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hJ6",
+    "sk-ant-api03-" + "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hJ6",
+    "AKIA" + "IOSFODNN7QWERTYU",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U",
+    "postgres://ada:hunter2secret@db/orders",
+]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_secret_in_any_field_is_not_written(log: AuditLog, secret: str) -> None:
+    for _ in range(2):  # a text that was seen before takes another way
+        log.record(secret, resource_type=secret, resource_id=secret, outcome=f"got {secret}",
+                   metadata={"url": secret, "deep": [{"token": secret}]})  # fmt: skip
+    log.record("x", metadata={"password": "hunter2secret", "card": 4012888888881881})
+
+    everything = b"".join(path.read_bytes() for path in Path(log.root).rglob("*.jsonl"))
+    for text in (secret, "hunter2secret", "4012888888881881"):
+        assert text.encode() not in everything
+    first, second, _ = records(log)
+    assert first["resource_id"] == second["resource_id"]  # equal stays equal
+
+
 def test_unknown_class_is_an_error_that_lists_them(log: AuditLog) -> None:
     with pytest.raises(AuditInputError, match=r"'order'.*data_modified.*forget_me.*session_start"):
         log.record("x", event_class="order")

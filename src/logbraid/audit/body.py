@@ -125,9 +125,11 @@ class BodyMaker:
             kind = type(value)
             if kind is str:
                 if name == "resource_id":
-                    # An id like the others: a credential becomes its digest, equal stays equal
+                    # An id like the others: a credential becomes its digest, equal stays equal.
+                    # And a text: an address may have a password in it
                     if not self._is_harmless(value):
-                        record[name] = self._safe(value, counts)
+                        safe = self._safe(value, counts)
+                        record[name] = self._scrubber.scrub_text(safe, counts)
                 elif value not in clean and not self._is_harmless(value):
                     unknown[name] = value
             elif not (kind is bool or kind is float or (kind is int and -_SMALL < value < _SMALL)):
