@@ -125,6 +125,39 @@ def test_full_disk_raises_for_every_record_that_is_not_on_it(tmp_path: Path) -> 
         subprocess.run(["umount", str(small)], check=False)
 
 
+_LIMITED = """
+import os, resource, signal, sys
+from logbraid.audit import AuditError, AuditLog, Policy
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+log = AuditLog(sys.argv[1], key=sys.argv[2], policy=Policy(head_seconds=0))
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+for number in range(300):
+    try:
+        log.record("x", resource_id=str(number), metadata={"fill": "a b " * 200})
+        os.write(1, b"%d\\n" % number)
+    except AuditError:
+        os.write(1, b"no\\n")
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+log.record("after")
+"""
+
+
+def test_limit_of_file_sizes_is_told_and_what_was_acknowledged_is_there(tmp_path: Path) -> None:
+    pytest.importorskip("resource", reason="needs a limit of file sizes")
+    keys = keygen(tmp_path / "keys")
+    command = [sys.executable, "-c", _LIMITED, str(tmp_path / "log"), str(keys["signing"])]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+
+    acknowledged = {one for one in done.stdout.split() if one != "no"}
+    assert "no" in done.stdout.split()
+    told = list(read(tmp_path / "log"))
+    assert acknowledged <= {one.get("resource_id") for one in told}
+    assert told[-1]["action"] == "after"
+    report = verify(tmp_path / "log", keys["verifying"])
+    assert report.verdict in ("ok", "torn tail"), str(report)
+    assert not any("without a seal" in one for one in report.notices)  # the end of Python sealed
+
+
 # -- hostile places --------------------------------------------------------------------------
 
 
