@@ -168,9 +168,8 @@ def test_kill_9_loses_nothing_that_was_acknowledged(
         time.sleep(chosen.uniform(0.02, 0.12))  # when it is killed is the fault, not a wait
         os.kill(pid, signal.SIGKILL)
         assert zygote.status() == signal.SIGKILL
-        if not root.exists():
-            continue  # killed before it began
-        if not (root / "_log" / "manifest.jsonl").exists():
+        manifest = root / "_log" / "manifest.jsonl"
+        if not manifest.exists() or not manifest.stat().st_size:  # killed before it began
             assert not any(zygote.told[:32])
             continue
         report = verify(root, keys["verifying"])
