@@ -191,6 +191,69 @@ def test_command_that_cannot_be_recorded_does_not_begin(tmp_path: Path) -> None:
     assert ran == [2]
 
 
+_ENDS = {
+    "click": """
+import click, signal, sys
+from logbraid.audit import audited_command
+@click.command()
+@audited_command("shopctl")
+def main():
+    {}
+main()
+""",
+    "typer": """
+import signal, sys, typer
+from logbraid.audit import audited_command
+app = typer.Typer()
+@app.command()
+@audited_command("shopctl")
+def main() -> None:
+    {}
+app()
+""",
+    "argparse": """
+import signal, sys
+from logbraid.audit import audited_command
+@audited_command("shopctl")
+def main(argv=None):
+    {}
+sys.exit(main())
+""",
+}
+
+
+@pytest.mark.parametrize("library", _ENDS)
+@pytest.mark.parametrize(
+    "end",
+    [
+        "sys.exit('no order hunter2')",
+        "sys.exit(True)",
+        "sys.exit(300)",
+        "signal.raise_signal(signal.SIGINT)",
+        "signal.raise_signal(signal.SIGTERM)",
+        "signal.raise_signal(signal.SIGHUP)",
+    ],
+)
+def test_exit_code_told_is_the_one_of_the_process(tmp_path: Path, library: str, end: str) -> None:
+    if library != "argparse":
+        pytest.importorskip(library)
+    done = run(_ENDS[library].format(end), tmp_path)
+
+    code = 128 - done.returncode if done.returncode < 0 else done.returncode
+    assert code != 0
+    (line,) = lines(tmp_path)
+    assert line["exit_code"] == code
+    assert "hunter2" not in json.dumps(line)
+
+
+def test_tool_that_handles_a_signal_itself_keeps_its_handler(tmp_path: Path) -> None:
+    program = _ENDS["argparse"].replace(
+        "import signal, sys", "import signal, sys\nsignal.signal(15, lambda *_: sys.exit(5))"
+    )
+    assert run(program.format("signal.raise_signal(15)"), tmp_path).returncode == 5
+    assert [line["exit_code"] for line in lines(tmp_path)] == [5]
+
+
 def test_tool_that_is_no_file_name_is_refused() -> None:
     with pytest.raises(AuditInputError, match="tool"):
         audited_command("../evil")

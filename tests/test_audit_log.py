@@ -107,6 +107,29 @@ def test_metadata_is_scrubbed_cut_and_never_raises(log: AuditLog) -> None:
     assert "unprintable" in record["metadata"]["bad"]
 
 
+SECRETS = [
+    "ghp_" + "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hJ6",
+    "sk-ant-api03-" + "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hJ6",
+    "AKIA" + "IOSFODNN7QWERTYU",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U",
+    "postgres://ada:hunter2secret@db/orders",
+]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_secret_in_any_field_is_not_written(log: AuditLog, secret: str) -> None:
+    for _ in range(2):  # a text that was seen before takes another way
+        log.record(secret, resource_type=secret, resource_id=secret, outcome=f"got {secret}",
+                   metadata={"url": secret, "deep": [{"token": secret}]})  # fmt: skip
+    log.record("x", metadata={"password": "hunter2secret", "card": 4012888888881881})
+
+    everything = b"".join(path.read_bytes() for path in Path(log.root).rglob("*.jsonl"))
+    for text in (secret, "hunter2secret", "4012888888881881"):
+        assert text.encode() not in everything
+    first, second, _ = records(log)
+    assert first["resource_id"] == second["resource_id"]  # equal stays equal
+
+
 def test_unknown_class_is_an_error_that_lists_them(log: AuditLog) -> None:
     with pytest.raises(AuditInputError, match=r"'order'.*data_modified.*forget_me.*session_start"):
         log.record("x", event_class="order")
@@ -140,11 +163,34 @@ def test_own_classes_stand_beside_the_built_in_ones(tmp_path: Path) -> None:
         ({"policy": {"Bad Name": ("2 days", "none")}}, "Bad Name"),
         ({"recipient": "/nowhere.pem"}, "recipient"),
         ({"key": "/nowhere.pem"}, "signing key"),
+        ({"policy": 5}, "policy is a int"),
+        ({"policy": {"x": "30 days"}}, "'x': use"),
+        ({"policy": {"x": (30, "none")}}, "90 days"),
+        ({"timeout_seconds": None}, "use seconds"),
+        ({"timeout_seconds": -1}, "use seconds"),
+        ({"timeout_seconds": float("nan")}, "use seconds"),
+        ({"timeout_seconds": float("inf")}, "use seconds"),
     ],
 )
 def test_bad_argument_says_what_to_use(tmp_path: Path, change: dict[str, Any], told: str) -> None:
     with pytest.raises(AuditInputError, match=told):
         AuditLog(tmp_path / "log", **change)
+
+
+def test_key_given_as_its_text_is_refused_and_not_shown(tmp_path: Path) -> None:
+    keys = keygen(tmp_path / "keys")
+    text = keys["signing"].read_text()
+
+    with pytest.raises(AuditInputError, match="path of its file") as caught:
+        AuditLog(tmp_path / "log", key=text)
+    assert text.splitlines()[1] not in str(caught.value)
+    with pytest.raises(AuditInputError, match="null character"):
+        AuditLog("a\0b", policy=QUIET)
+
+
+def test_class_that_is_no_text_is_an_error_that_lists_them(log: AuditLog) -> None:
+    with pytest.raises(AuditInputError, match="data_modified"):
+        log.record("x", event_class=["x"])  # type: ignore[arg-type]  # on purpose
 
 
 def test_log_without_a_key_is_told_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -307,6 +353,18 @@ def test_record_from_a_signal_handler_in_the_middle_of_one_is_bounded(tmp_path: 
     assert verify(log.root).verdict == "ok"
 
 
+def test_file_changed_underneath_is_noticed_before_the_next_record(log: AuditLog) -> None:
+    """copytruncate, for one: what follows must not stand behind what somebody cut."""
+    log.record("before")
+    path = next(Path(log.root).glob("_unknown/*.jsonl"))
+    os.truncate(path, 0)
+    log.record("after")
+    log.close()
+
+    assert [record["action"] for record in records(log)] == ["audit.file_replaced", "after"]
+    assert [one.kind for one in verify(log.root).tampered] == ["gap"]
+
+
 @pytest.mark.parametrize("how", ["deleted", "moved", "replaced"])
 def test_file_taken_away_is_noticed_reopened_and_recorded(
     log: AuditLog, tmp_path: Path, how: str
@@ -353,6 +411,35 @@ def test_log_of_another_day_goes_to_a_segment_of_its_own(tmp_path: Path) -> None
     report = verify(log.root)
     assert report.verdict == "ok"
     assert report.days == 41
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/St_Johns", "Pacific/Apia"])
+def test_steps_of_the_clock_at_any_place_lose_nothing_and_are_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        for start in ("2026-03-29T00:59:59", "2026-10-25T00:30:00", "2011-12-29T09:59:59"):
+            now = [datetime.fromisoformat(f"{start}+00:00").timestamp()]
+            root = tmp_path / start.replace(":", "-")
+            log = AuditLog(root, flush="none", policy=QUIET,
+                           clock=lambda now=now: int(now[0] * 1e9))  # type: ignore[misc]  # fmt: skip
+            log.record("0")
+            for number, hours in enumerate((-24, 24, -2, 1, 48, -1), 1):
+                now[0] += hours * 3600
+                log.record(str(number))
+            log.close()
+            told = list(read(root))
+            assert sorted(one["action"] for one in told if one["action"].isdigit()) == list(
+                "0123456"
+            )
+            steps = [one["metadata"]["step_ms"] for one in told if "clock_step" in one["action"]]
+            assert sorted(round(one / 3_600_000) for one in steps) == [-24, -2, -1, 1, 24, 48]
+            assert verify(root).verdict == "ok"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_empty_days_are_sealed(tmp_path: Path) -> None:
@@ -410,6 +497,32 @@ def test_cancelled_task_waits_for_its_record_and_is_then_cancelled(tmp_path: Pat
     log.close()
     assert ended.count("cancelled") == 10
     assert len(records(log)) == 20
+
+
+@pytest.mark.parametrize("on_error", ["raise", "degrade"])
+def test_failure_of_a_cancelled_tasks_record_is_told_and_not_lost_in_the_cancellation(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], on_error: Any
+) -> None:
+    health.reset()
+    log = AuditLog(tmp_path / "log", policy=QUIET, on_error=on_error)
+    log.record("first")
+    shutil.rmtree(tmp_path / "log")
+    (tmp_path / "log").write_text("no directory")
+
+    async def main() -> None:
+        task = asyncio.create_task(log.arecord("x"))
+        await asyncio.sleep(0)
+        task.cancel()
+        await task
+
+    wanted: type[BaseException] = AuditError if on_error == "raise" else asyncio.CancelledError
+    with pytest.raises(wanted):
+        asyncio.run(main())
+    assert health.snapshot().dropped["audit"] == 1
+    if on_error == "degrade":
+        assert "audit" in capfd.readouterr().err
+    (tmp_path / "log").unlink()
+    log.close()
 
 
 def test_ten_thousand_tasks_cancelled_anywhere_leave_a_record_each(tmp_path: Path) -> None:
@@ -519,6 +632,41 @@ def test_work_that_could_not_be_recorded_fails(log: AuditLog) -> None:
     assert "was not written" in caught.value.__notes__[0]
 
 
+def test_block_shared_by_tasks_writes_what_each_of_them_did(tmp_path: Path) -> None:
+    log = AuditLog(tmp_path / "log", flush="none", policy=QUIET)
+    shared = log.audited("work")
+
+    async def one(number: int, turns: int) -> None:
+        async with shared as work:
+            work.resource_id, work.status_code = str(number), turns
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            if number % 2:
+                raise ValueError
+
+    async def main() -> None:
+        await asyncio.gather(*(one(n, (n * 7) % 5) for n in range(20)), return_exceptions=True)
+
+    asyncio.run(main())
+    log.close()
+    told = {int(one["resource_id"]): one["outcome"] for one in records(log)}
+    assert told == {number: "error" if number % 2 else "ok" for number in range(20)}
+
+
+def test_record_of_failed_work_that_is_not_written_is_complained_of(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    health.reset()
+    log = AuditLog(tmp_path / "log", flush="none", policy=QUIET)
+    work = log.audited("work")
+    log.close()
+
+    with pytest.raises(KeyError) as caught, work:
+        raise KeyError
+    assert "was not written" in caught.value.__notes__[0]
+    assert "audit" in capfd.readouterr().err
+
+
 def test_audited_knows_its_fields_and_classes(log: AuditLog) -> None:
     with pytest.raises(TypeError, match="colour"):
         log.audited("x", colour="red")
@@ -570,8 +718,8 @@ def test_open_segment_cut_behind_a_noted_head_is_told(tmp_path: Path) -> None:
     log = AuditLog(tmp_path / "log", flush="none", policy=Policy(head_seconds=3600))
     for _ in range(5):
         log.record("x")
-    log._herald.is_due = True
-    log._tend()
+    log._writer.herald.is_due = True
+    log._writer.tend()
     path = next(Path(log.root).glob("_unknown/*.jsonl"))
     data = path.read_bytes()
     path.write_bytes(b"".join(data.splitlines(keepends=True)[:4]))

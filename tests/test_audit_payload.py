@@ -15,6 +15,7 @@ import pytest
 
 from logbraid import bound_context
 from logbraid.audit import (
+    AuditError,
     AuditInputError,
     AuditLog,
     Policy,
@@ -291,3 +292,137 @@ def test_temporary_directory_is_not_used(tmp_path: Path) -> None:
 
     new = set(Path(tempfile.gettempdir()).iterdir()) - before
     assert not [one for one in new if "audit" in one.name or "logbraid" in one.name]
+
+
+@pytest.mark.parametrize(
+    ("tenant", "user"),
+    [
+        ("acme", "u" * 200),
+        ("acme", "u\u202e7"),
+        ("../x", "ghp_" + "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hJ6"),
+    ],
+)
+def test_user_with_an_id_that_records_hide_is_forgotten_too(
+    tmp_path: Path, tenant: str, user: str
+) -> None:
+    log, keys = make(tmp_path)
+    with bound_context(tenant_id=tenant, user_id=user):
+        log.record("x", payload=PAYLOAD, event_class="data_modified")
+    log.forget(user, tenant_id=tenant)
+    log.close()
+
+    (record,) = decrypt(log.root, keys["reading"], event_class="data_modified")
+    assert "forgotten" in record["payload"]["unreadable"]
+    (evidence,) = read(log.root, event_class="forget_me")
+    assert evidence["metadata"] == {"had_encrypted_payloads": True}
+    assert evidence["resource_id"] == record["user_id"]
+
+
+def test_closed_log_forgets_nobody_because_nothing_would_say_so(tmp_path: Path) -> None:
+    log, keys = make(tmp_path)
+    with bound_context(user_id="u-7"):
+        log.record("x", payload="still there", event_class="data_modified")
+    log.close()
+
+    with pytest.raises(AuditError, match="closed"):
+        log.forget("u-7")
+    (record,) = decrypt(log.root, keys["reading"])
+    assert record["payload"] == "still there"
+
+
+def test_link_in_place_of_a_users_key_is_not_followed_when_it_is_destroyed(tmp_path: Path) -> None:
+    (tmp_path / "target").write_text("untouched")
+    log, _ = make(tmp_path)
+    with bound_context(user_id="u-7"):
+        log.record("x", payload="x", event_class="data_modified")
+    (secret,) = Path(log.root, "_keys").glob("user-*")
+    secret.unlink()
+    secret.symlink_to(tmp_path / "target")
+
+    with pytest.raises(AuditError):
+        log.forget("u-7")
+    assert (tmp_path / "target").read_text() == "untouched"
+    log.close()
+
+
+def test_each_reading_key_reads_what_was_encrypted_to_it(tmp_path: Path) -> None:
+    log, keys = make(tmp_path)
+    log.record("x", payload="first", event_class="data_modified")
+    log.close()
+    later = keygen(tmp_path / "later")
+    with AuditLog(log.root, key=keys["signing"], recipient=later["recipient"], flush="none",
+                  policy=QUIET) as other:  # fmt: skip
+        other.record("x", payload="second", event_class="data_modified")
+
+    for key, place, text in ((keys["reading"], 0, "first"), (later["reading"], 1, "second")):
+        told = [one["payload"] for one in decrypt(log.root, key)]
+        assert told[place] == text
+        assert "another reading key" in told[1 - place]["unreadable"]
+
+
+_KILLED = """
+import os, sys
+from logbraid import bound_context
+from logbraid.audit import AuditLog, Policy
+log = AuditLog(sys.argv[1], key=sys.argv[2], recipient=sys.argv[3], policy=Policy(head_seconds=0))
+with bound_context(user_id="u-7"):
+    for number in range(50):
+        log.record("x", payload=f"c4n4ry-{number}", event_class="data_modified")
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_killed_process_leaves_no_plain_text(tmp_path: Path) -> None:
+    keys = keygen(tmp_path / "keys")
+    command = [sys.executable, "-c", _KILLED, str(tmp_path / "log"), str(keys["signing"]),
+               str(keys["recipient"])]  # fmt: skip
+    done = subprocess.run(command, check=False, capture_output=True,
+                          env={**os.environ, "TMPDIR": str(tmp_path)})  # fmt: skip
+
+    assert done.returncode == -9
+    assert b"c4n4ry" not in everything_under(tmp_path) + done.stdout + done.stderr
+    told = [one["payload"] for one in decrypt(tmp_path / "log", keys["reading"])]
+    assert told == [f"c4n4ry-{number}" for number in range(50)]
+
+
+def test_key_that_a_killed_process_left_half_destroyed_is_destroyed_by_the_next(
+    tmp_path: Path,
+) -> None:
+    log, keys = make(tmp_path)
+    with bound_context(user_id="u-7"):
+        log.record("x", payload="before", event_class="data_modified")
+        (secret,) = Path(log.root, "_keys").glob("user-*")
+        secret.rename(secret.with_name(f".{secret.name}.gone"))  # the first step of it
+        log.record("x", payload="after", event_class="data_modified")
+
+    told = [one["payload"] for one in decrypt(log.root, keys["reading"])]
+    assert "forgotten" in told[0]["unreadable"]
+    assert told[1] == "after"
+    log.forget("u-7")
+    log.close()
+    assert list(Path(log.root, "_keys").iterdir()) == []
+
+
+_FORGETTING = """
+import sys
+from logbraid import bound_context
+from logbraid.audit import AuditLog, Policy
+with AuditLog(sys.argv[1], key=sys.argv[2], recipient=sys.argv[3], flush="none",
+              policy=Policy(head_seconds=0)) as log, bound_context(user_id="u-7"):
+    for number in range(50):
+        log.record("x", payload=number, event_class="data_modified")
+        log.forget("u-7")
+"""
+
+
+def test_processes_that_forget_a_user_while_others_write_disturb_nobody(tmp_path: Path) -> None:
+    keys = keygen(tmp_path / "keys")
+    command = [sys.executable, "-c", _FORGETTING, str(tmp_path / "log"), str(keys["signing"]),
+               str(keys["recipient"])]  # fmt: skip
+    running = [subprocess.Popen(command) for _ in range(3)]
+
+    assert [one.wait() for one in running] == [0, 0, 0]
+    told = [one["payload"] for one in decrypt(tmp_path / "log", keys["reading"], action="x")]
+    assert len(told) == 150
+    assert all("forgotten" in one["unreadable"] for one in told)
+    assert verify(tmp_path / "log", keys["verifying"]).verdict == "ok"

@@ -152,8 +152,8 @@ def test_segment_of_an_idle_writer_is_sealed_when_its_day_is_over(tmp_path: Path
                    policy=Policy(payload="none", head_seconds=3600))  # fmt: skip
     log.record("x", event_class="rule_denied")
     clock.now += 92 * DAY
-    log._herald.is_due = True
-    log._tend()
+    log._writer.herald.is_due = True
+    log._writer.tend()
 
     assert len(prune(log.root, clock=clock).segments) == 1
     log.close()

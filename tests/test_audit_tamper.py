@@ -23,10 +23,12 @@ from logbraid.audit import segment_check as segment_check_module
 from logbraid.audit.chain import chained, link
 from logbraid.audit.crypto import signing_key
 from logbraid.audit.findings import Collected
-from logbraid.audit.manifest import MANIFEST, Story, without_signature
+from logbraid.audit.manifest import MANIFEST
 from logbraid.audit.merkle import root_of
 from logbraid.audit.note import Checkpoint, parsed, signed, verifier_key
 from logbraid.audit.segment_check import SegmentCheck
+from logbraid.audit.signature import without_signature
+from logbraid.audit.story import Story
 
 QUIET = Policy(head_seconds=0)
 

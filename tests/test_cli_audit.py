@@ -12,6 +12,12 @@ pytest.importorskip("typer", reason="the command needs the extra cli")
 pytest.importorskip("cryptography", reason="the audit log needs the extra audit")
 audit: Any = pytest.importorskip("logbraid.audit", reason="needs the wing of audit logs")
 
+from cryptography.hazmat.primitives import serialization  # noqa: E402 - likewise
+from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: E402 - likewise
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: E402 - likewise
+    Ed25519PrivateKey,
+)
+
 from logbraid.cli.main import main  # noqa: E402 - it needs the extra
 
 
@@ -60,3 +66,46 @@ def test_prune_and_decrypt_answer(
     assert actions == ["order.refund", "order.cancel"]
     assert main(["audit", "decrypt", str(root)]) == 2
     assert "give --key" in capsys.readouterr().err
+
+
+def test_verify_holds_the_log_against_what_must_be_sealed(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    verify = ["audit", "verify", str(root)]
+    assert main([*verify, "--through", "yesterday", "--expect", "_unknown/action"]) == 0
+    capsys.readouterr()
+    assert main([*verify, "--expect", "_unknown/action", "--expect", "acme/action"]) == 1
+    assert "seal missing: acme/action" in capsys.readouterr().out
+    assert main([*verify, "--through", "2099-01-01"]) == 1
+    assert "expected until 2099-01-01" in capsys.readouterr().out
+    assert main([*verify, "--through", "soon"]) == 2
+    assert "is no day" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["empty", "text", "encrypted", "rsa", "directory", "nowhere"])
+@pytest.mark.parametrize("command", ["verify", "decrypt", "prune"])
+def test_key_of_another_kind_is_bad_input_and_no_traceback(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, name: str
+) -> None:
+    path = tmp_path / f"{name}.pem"
+    if name == "directory":
+        path.mkdir()
+    elif name != "nowhere":
+        path.write_bytes(key_text(name))
+    capsys.readouterr()
+
+    assert main(["audit", command, str(root), "--key", str(path)]) == 2
+    told = capsys.readouterr()
+    assert "Traceback" not in told.err
+    assert name in told.err or "Ed25519" in told.err or "X25519" in told.err
+
+
+def key_text(name: str) -> bytes:
+    secret = serialization.BestAvailableEncryption(b"password")
+    pem, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    if name == "encrypted":
+        return Ed25519PrivateKey.generate().private_bytes(pem, form, secret)
+    if name == "rsa":
+        made = rsa.generate_private_key(65537, 2048)
+        return made.private_bytes(pem, form, serialization.NoEncryption())
+    return b"no key" if name == "text" else b""

@@ -272,6 +272,17 @@ def check_agent_loop(done: Run) -> None:
     assert "agent_max_iterations_total 1.0" in done.stderr
 
 
+def check_audited_agent(done: Run) -> None:
+    assert [one["event"] for one in done.records].count("audit_head") == 2
+    told = done.stderr
+    assert told.count("ok: 4 records in 3 segments") == 1
+    assert told.count("tampered: 4 records in 3 segments") == 1
+    assert "record 2: the record is not the one that was sealed" in told
+    assert "the amounts: [30, 30]" in told
+    assert "forgotten: the user's key was destroyed" in told
+    assert "ok: 5 records in 4 segments" in told
+
+
 CHECKS: Final[dict[str, Callable[[Run], None]]] = {
     "with_structlog": check_structlog,
     "with_logging": check_logging,
@@ -283,6 +294,7 @@ CHECKS: Final[dict[str, Callable[[Run], None]]] = {
     "mcp_stdio": check_mcp,
     "registry": check_registry,
     "agent_loop": check_agent_loop,
+    "audited_agent": check_audited_agent,
 }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from logbraid.audit.payload import Payloads
@@ -16,7 +17,7 @@ from logbraid.clock import Stamper, day_of
 from logbraid.context import bound
 from logbraid.encode import encode_line
 from logbraid.identity import SafeIds
-from logbraid.ids import id_text, new_id
+from logbraid.ids import MAX_ID_CHARS, id_text, new_id
 from logbraid.plain.normalise import LOOK_AHEAD, Normaliser
 from logbraid.propagation import context_from_env
 from logbraid.truncate import truncate_fields
@@ -28,6 +29,9 @@ STEP_NS: Final = 1_000_000_000
 
 _SMALL: Final = 1_000_000_000  # a longer number may be a card's
 _LIMITS: Final[Mapping[str, int]] = {}
+_RESERVED: Final = 32
+"""Leaves of a line that are not the caller's."""
+_ROOM: Final = 200 - _RESERVED
 
 
 class Body(NamedTuple):
@@ -50,6 +54,9 @@ class BodyMaker:
         self._stamper = Stamper()
         self._scrubber = Scrubber(window=MAX_CHARS + LOOK_AHEAD)
         self._normaliser = Normaliser(max_summary_chars=MAX_CHARS)
+        self._walk = self._scrubber.ordinary_walk(self._normaliser.rules.names, MAX_CHARS)
+        self._clean = self._scrubber.clean_texts
+        self._looks_clean = self._scrubber.looks_clean
         self._ids = SafeIds(self._scrubber)
         self._outer = context_from_env(os.environ)
         self._apart: int | None = None
@@ -62,7 +69,6 @@ class BodyMaker:
         counts: dict[str, int] = {}
         ids = self._context(fields, counts)
         tenant = ids.get("tenant_id")
-        given = {name: value for name, value in fields.items() if value is not None}
         record_id = new_id()
         record: dict[str, Any] = {
             "id": record_id,
@@ -71,12 +77,7 @@ class BodyMaker:
             "event_class": kind,
             **ids,
         }
-        resource = given.get("resource_id")
-        if type(resource) is str:
-            # An id like the others: a credential becomes its digest, and equal stays equal
-            record["resource_id"] = self._safe(resource, counts)
-            del given["resource_id"]
-        line = self._line(record, given, counts)
+        line = self._line(record, fields, counts)
         if payload is not None:
             user = ids.get("user_id")
             told = self._payloads.kept(
@@ -86,34 +87,81 @@ class BodyMaker:
         bodies = [line]
         apart = wall - monotonic
         before, self._apart = self._apart, apart
-        if before is not None and abs(apart - before) > STEP_NS:
+        if before is not None and not -STEP_NS <= apart - before <= STEP_NS:
             bodies.insert(0, self._clock_step(stamp, monotonic, kind, tenant, apart - before))
         return Body(record_id, bodies, tenant, day_of(stamp))
 
     def _line(self, record: dict[str, Any], given: dict[str, Any], counts: dict[str, int]) -> bytes:
         """Return the line of *record* and the call's own fields, without its end."""
         notes: dict[str, int] = {}
-        clean = self._scrubber.clean_texts
-        # Numbers and texts seen before need no walk: half of the time of most records
-        unknown = {
-            name: value
-            for name, value in given.items()
-            if not (value in clean if type(value) is str else _is_number(value))
-        }
+        unknown = self._put(record, given, counts)
         if unknown:
-            plain = self._normaliser.fields(unknown, notes, reserved=32)
-            given.update(self._scrubber.scrub_fields(plain, counts))
-        record.update(given)
+            record.update(self._scrubbed(unknown, notes, counts))
         if counts:
             record["scrubbed"] = counts
         line = encode_line(record, max_line_bytes=MAX_BYTES, notes={})
         if not notes and len(line) <= MAX_CHARS:
             return line[:-1]  # no text in it can be too long
-        plain = truncate_fields(given, notes, max_summary_chars=MAX_CHARS, limits=_LIMITS)
+        plain = {name: record[name] for name in given if name in record}
+        plain = truncate_fields(plain, notes, max_summary_chars=MAX_CHARS, limits=_LIMITS)
         record.update(plain)
         if notes:
             record["truncated"] = notes
         return encode_line(record, max_line_bytes=MAX_BYTES, notes=notes)[:-1]
+
+    def _put(
+        self, record: dict[str, Any], given: dict[str, Any], counts: dict[str, int]
+    ) -> dict[str, Any]:
+        """Put *given* into *record* and return what of it has to be walked first.
+
+        Numbers, and texts that are seen to be harmless, need no walk: most of most records.
+        """
+        unknown = {}
+        clean = self._clean
+        for name, value in given.items():
+            if value is None:
+                continue
+            record[name] = value
+            kind = type(value)
+            if kind is str:
+                if name == "resource_id":
+                    # An id like the others: a credential becomes its digest, equal stays equal.
+                    # And a text: an address may have a password in it
+                    if not self._is_harmless(value):
+                        safe = self._safe(value, counts)
+                        record[name] = self._scrubber.scrub_text(safe, counts)
+                elif value not in clean and not self._is_harmless(value):
+                    unknown[name] = value
+            elif not (kind is bool or kind is float or (kind is int and -_SMALL < value < _SMALL)):
+                unknown[name] = value
+        return unknown
+
+    def _is_harmless(self, text: str) -> bool:
+        return (
+            len(text) <= MAX_ID_CHARS
+            and text.isascii()
+            and text.isprintable()
+            and self._looks_clean(text)
+        )
+
+    def _scrubbed(
+        self, fields: dict[str, Any], notes: dict[str, int], counts: dict[str, int]
+    ) -> Mapping[str, Any]:
+        """Return *fields* plain and without secrets; what was cut goes to *notes*."""
+        metadata = fields.get("metadata")
+        if type(metadata) is dict and len(fields) == 1:
+            found: dict[str, int] = {}
+            with suppress(Exception):  # not ordinary: the long way knows every object
+                made = {"metadata": self._walk.fields(metadata, 1, [_ROOM, MAX_BYTES], found)}
+                for kind, number in found.items():
+                    counts[kind] = counts.get(kind, 0) + number
+                return made
+        plain = self._normaliser.fields(fields, notes, reserved=_RESERVED)
+        return self._scrubber.scrub_fields(plain, counts)
+
+    def safe_id(self, given: object) -> str:
+        """Return an id as records have it."""
+        return self._safe(str(given), {})
 
     def _safe(self, text: str, counts: dict[str, int]) -> str:
         safe, kind = self._ids.safe(id_text(text)[0])
@@ -153,11 +201,6 @@ class BodyMaker:
             record["tenant_id"] = tenant
         record |= {"action": "audit.clock_step", "metadata": {"step_ms": step_ns // 1_000_000}}
         return encode_line(record, max_line_bytes=MAX_BYTES, notes={})[:-1]
-
-
-def _is_number(value: object) -> bool:
-    kind = type(value)
-    return kind is bool or kind is float or (kind is int and -_SMALL < value < _SMALL)  # type: ignore[operator]  # an int
 
 
 def _within(outer: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,11 +16,13 @@ import getpass
 import inspect
 import os
 import re
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any, Final, Self, TypeVar, cast
 
 from logbraid.audit.errors import AuditError, AuditInputError
@@ -131,6 +133,7 @@ class _Run:
         self._began = self._clock()
         self._started = time.monotonic()
         self._guarded(lambda: os.close(self._opened()))
+        self._taken_over = _handled(self._killed)
         self._bound = bound_context(
             trace_id=self._ids["trace_id"], request_id=self._ids["request_id"]
         )
@@ -149,14 +152,26 @@ class _Run:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._seconds = time.monotonic() - self._started
         self._bound.__exit__(None, None, None)
+        for number in self._taken_over:
+            signal.signal(number, signal.SIG_DFL)
         try:
-            self._guarded(lambda: self._write(self._line(error)))
+            self._record(0 if error is None else exit_code_of(error), error)
         except AuditError as failure:
             if error is None or (isinstance(error, SystemExit) and not error.code):
                 raise
             error.add_note(f"and the audit line of this run was not written: {failure}")
+
+    def _killed(self, number: int, _: FrameType | None) -> None:
+        """Write the line of a run that a signal ends, and let it end the run."""
+        try:
+            self._record(128 + number, None)
+        finally:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+
+    def _record(self, code: int, error: BaseException | None) -> None:
+        self._guarded(lambda: self._write(self._line(code or self._code, error)))
 
     def _guarded(self, step: Callable[[], None]) -> None:
         try:
@@ -169,7 +184,7 @@ class _Run:
                 f"the run cannot be recorded: {type(error).__name__} (errno {error.errno})"
             ) from error
 
-    def _line(self, error: BaseException | None) -> bytes:
+    def _line(self, code: int, error: BaseException | None) -> bytes:
         from logbraid.scrub import Scrubber  # noqa: PLC0415 - its patterns cost an import 60 ms
 
         told: dict[str, Any] = {
@@ -177,8 +192,8 @@ class _Run:
             "tool": self._tool,
             "command": self._command,
             "args": self._args,
-            "exit_code": self._code if error is None else exit_code_of(error),
-            "duration_ms": round(self._seconds * 1000, 3),
+            "exit_code": code & 0xFF,
+            "duration_ms": round((time.monotonic() - self._started) * 1000, 3),
             "operator": _operator(),
         }
         ids = [name for name in ("trace_id", *CONTEXT_ORDER) if name in self._ids]
@@ -217,11 +232,25 @@ def exit_code_of(error: BaseException) -> int:
     if isinstance(error, SystemExit):
         if error.code is None:
             return 0
-        return error.code if isinstance(error.code, int) else 1
+        return int(error.code) if isinstance(error.code, int) else 1
     if isinstance(error, KeyboardInterrupt | asyncio.CancelledError):
-        return _INTERRUPTED
+        command = getattr(_click_context(), "command", None)
+        # click ends with 1 where everybody else, typer too, ends with 130
+        return 1 if type(command).__module__.startswith("click.") else _INTERRUPTED
     code = getattr(error, "exit_code", 1)  # click's and typer's own
     return code if type(code) is int else 1
+
+
+def _handled(handler: Callable[[int, FrameType | None], None]) -> list[int]:
+    """Handle the signals that end a process unasked, where nobody else does; return which."""
+    if threading.current_thread() is not threading.main_thread():
+        return []
+    names = ("SIGTERM", "SIGHUP")
+    free = [number for name in names if (number := getattr(signal, name, None)) is not None
+            and signal.getsignal(number) is signal.SIG_DFL]  # fmt: skip
+    for number in free:
+        signal.signal(number, handler)
+    return free
 
 
 def _click_context() -> Any:

@@ -8,12 +8,14 @@ is out: a sync that hangs cannot be interrupted.
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
-from logbraid.audit.errors import AuditError
+from logbraid.audit.errors import AuditError, described
 from logbraid.audit.segment import Segment
 from logbraid.audit.strand import Strand
 
@@ -27,7 +29,6 @@ class Entry:
     day: str
     on_done: Callable[[], object]
     error: BaseException | None = None
-    is_done: bool = False
     is_given_up: bool = False
 
 
@@ -55,7 +56,39 @@ class Committer:
         if not done.acquire(timeout=timeout_seconds):
             entry.is_given_up = True
             raise timed_out(timeout_seconds)
-        raise_failure(entry)
+        failure = failure_of(entry)
+        if failure is not None:
+            raise failure
+
+    async def acommit(
+        self, strand: Strand, bodies: list[bytes], day: str, timeout_seconds: float
+    ) -> None:
+        """Do what ``commit`` does in a task. Who is cancelled first waits for the disk.
+
+        Of a task that was cancelled, a failure has the cancellation as its cause.
+        """
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+
+        def finish() -> None:
+            with suppress(RuntimeError):  # the loop was closed: nobody waits any more
+                loop.call_soon_threadsafe(lambda: None if done.done() else done.set_result(None))
+
+        entry = Entry(strand, bodies, day, finish)
+        self.submit(entry)
+        cancelled: asyncio.CancelledError | None = None
+        deadline = loop.time() + timeout_seconds
+        while not done.done() and loop.time() < deadline:
+            try:
+                await asyncio.wait({done}, timeout=deadline - loop.time())
+            except asyncio.CancelledError as error:
+                cancelled = error  # shielded: first the disk, then the cancellation
+        entry.is_given_up = not done.done()
+        failure = timed_out(timeout_seconds) if entry.is_given_up else failure_of(entry)
+        if failure is not None:
+            raise failure from cancelled or failure.__cause__
+        if cancelled is not None:
+            raise cancelled
 
     def _start(self) -> None:
         with self._starting:
@@ -89,7 +122,6 @@ class Committer:
             error = failure
         for entry in group:
             entry.error = error
-            entry.is_done = True
             entry.on_done()
 
     def close(self, timeout_seconds: float) -> None:
@@ -105,11 +137,14 @@ def timed_out(seconds: float) -> AuditError:
     return AuditError(f"the record is not on disk after {seconds:g} s")
 
 
-def raise_failure(entry: Entry) -> None:
-    """Raise what kept *entry* from the disk, as an ``AuditError`` of the caller's own."""
-    if isinstance(entry.error, AuditError):
-        raise type(entry.error)(*entry.error.args) from entry.error.__cause__
-    if entry.error is not None:
-        raise AuditError(
-            f"the record is not on disk: {type(entry.error).__name__}"
-        ) from entry.error
+def failure_of(entry: Entry) -> AuditError | None:
+    """Return what kept *entry* from the disk, as an ``AuditError`` of the caller's own."""
+    error = entry.error
+    if error is None:
+        return None
+    if isinstance(error, AuditError):
+        made, cause = type(error)(*error.args), error.__cause__
+    else:
+        made, cause = AuditError(f"the record is not on disk: {described(error)}"), error
+    made.__cause__ = cause
+    return made

@@ -51,6 +51,8 @@ EncryptionKey = X25519PublicKey
 
 def _loaded(path: Any, wanted: str) -> Any:
     """Return the key that the PEM file at *path* holds, private or public."""
+    if "\n" in str(path) or "\0" in str(path):  # the key itself, which no message may show
+        raise AuditInputError(f"{wanted} is to be the path of its file, not its text")
     try:
         text = Path(path).read_bytes()
     except OSError as error:

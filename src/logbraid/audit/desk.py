@@ -25,11 +25,12 @@ from logbraid.audit.files import (
     try_lock,
 )
 from logbraid.audit.keys import prepared
-from logbraid.audit.manifest import Account, Manifest, begin
+from logbraid.audit.manifest import Manifest, begin
 from logbraid.audit.note import Checkpoint, signed
 from logbraid.audit.policy import EventClass, Policy
 from logbraid.audit.recover import closing_of
 from logbraid.audit.segment import CHECKPOINT, LEAVES, SUFFIX, Segment, Title
+from logbraid.audit.story import Account
 from logbraid.clock import Stamper, day_of
 from logbraid.health import health
 from logbraid.ids import new_id

@@ -24,3 +24,10 @@ class AuditInputError(AuditError, ValueError):
 
     Raised whatever ``on_error`` says: no disk is at fault.
     """
+
+
+def described(error: BaseException) -> str:
+    """Return the class of *error* and the number of an ``OSError``; never its text."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"{type(error).__name__} (errno {error.errno})"
+    return type(error).__name__

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import struct
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
-from logbraid.audit.errors import AuditError
+from logbraid.audit.errors import AuditError, AuditInputError
 from logbraid.process import renew_after_fork
 from logbraid.sinks.opening import directory_mode, make_directories, open_file
 
@@ -32,6 +34,13 @@ LOG: Final = "_log"
 KEYS: Final = "_keys"
 
 _POLL_SECONDS: Final = 0.002
+_READ: Final = (
+    os.O_RDONLY
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_BINARY", 0)
+)
 _GET_FLAGS: Final = 0x80086601  # FS_IOC_GETFLAGS and FS_IOC_SETFLAGS of linux/fs.h
 _SET_FLAGS: Final = 0x40086602
 _APPEND_ONLY: Final = 0x20
@@ -71,12 +80,18 @@ def replace_file(root: str, directory: str, name: str, data: bytes, *, durable: 
         sync_directory(root, directory)
 
 
+def opened_file(path: str) -> BinaryIO:
+    """Open a file to read it; raises ``OSError`` for links and what is no file."""
+    fd = os.open(path, _READ)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "not a regular file")
+    return os.fdopen(fd, "rb")
+
+
 def read_file(root: str, directory: str, name: str) -> bytes:
-    """Return the text of a file of ours that is no link; raises ``OSError``."""
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-    flags |= getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    fd = os.open(os.path.join(root, directory, name), flags)  # noqa: PTH118 - text all the way
-    with os.fdopen(fd, "rb") as file:
+    """Return the text of a file of ours; raises ``OSError`` as ``opened_file`` does."""
+    with opened_file(os.path.join(root, directory, name)) as file:  # noqa: PTH118 - text all the way
         return file.read()
 
 
@@ -93,6 +108,8 @@ def sync_directory(root: str, directory: str) -> None:
 
 def probe(root: str) -> None:
     """Raise ``OSError`` if nothing can be created, written, synced and removed under *root*."""
+    if "\0" in root:
+        raise AuditInputError("the path of the audit log has a null character")
     make_directories(root, directory_mode(MODE))
     name = f".probe-{os.getpid()}-{threading.get_ident()}"
     fd = open_file(root, LOG, name, MODE)
@@ -121,15 +138,34 @@ def set_append_only(fd: int, wanted: bool) -> bool:
     return True
 
 
-def try_lock(fd: int) -> bool:
+def try_lock(fd: int, *, shared: bool = False) -> bool:
     """Take the lock of an open file if nobody has it. The owner's death gives it back."""
     if fcntl is None:
         return True
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
+
+
+@contextmanager
+def held_still(root: str, directory: str, name: str, timeout_seconds: float) -> Iterator[None]:
+    """Keep writers of a file out for a with block, so that files that change together agree.
+
+    Reads only: where there is no lock to have, or not in time, the block runs all the same.
+    """
+    fd = -1
+    with suppress(OSError):
+        fd = os.open(os.path.join(root, directory, name), _READ)  # noqa: PTH118 - text all the way
+    try:
+        deadline = time.monotonic() + timeout_seconds
+        while fd >= 0 and not try_lock(fd, shared=True) and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+        yield
+    finally:
+        if fd >= 0:
+            os.close(fd)
 
 
 class LockedFile:

@@ -14,7 +14,7 @@ from typing import Final
 
 from logbraid.audit import crypto
 from logbraid.audit.errors import AuditInputError
-from logbraid.audit.files import replace_file
+from logbraid.audit.files import replace_file, write_all
 from logbraid.sinks.opening import make_directories
 
 SIGNING: Final = "audit-signing.pem"
@@ -61,7 +61,7 @@ def loaded(key: crypto.Key, public: bytes | None) -> crypto.SigningKey:
         if public is None or crypto.public_of(found) == public:
             return found
         raise _wrong()
-    path = Path(key)
+    path = _path(key)
     following = path.with_name(path.name + _NEXT)
     if public is not None and following.exists():
         with suppress(AuditInputError):
@@ -76,6 +76,10 @@ def loaded(key: crypto.Key, public: bytes | None) -> crypto.SigningKey:
     return found
 
 
+def _path(key: str | os.PathLike[str]) -> Path:
+    return Path(os.path.realpath(key))  # a link to the key stays one: the key itself is replaced
+
+
 def _wrong() -> AuditInputError:
     return AuditInputError("the key given is not the one that signs this log now")
 
@@ -85,17 +89,24 @@ def prepared(key: crypto.Key | None) -> crypto.SigningKey:
     if not isinstance(key, str | os.PathLike):
         raise AuditInputError("only a key given as the path of its file can be rotated")
     new = crypto.new_signing_key()
-    path = Path(key)
+    path = _path(key)
     _put(path.with_name(path.name + _NEXT), crypto.private_pem(new))
     return new
 
 
 def erase(path: Path) -> None:
-    """Overwrite a file's bytes where they are, as far as the file system goes along."""
-    with suppress(FileNotFoundError), path.open("r+b") as file:
-        file.write(b"\x00" * os.fstat(file.fileno()).st_size)
-        file.flush()
-        os.fsync(file.fileno())
+    """Overwrite a file's bytes where they are, as far as the file system goes along.
+
+    Never through a link: what it leads to is not ours. Raises ``OSError``.
+    """
+    flags = os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    with suppress(FileNotFoundError):
+        fd = os.open(path, flags)
+        try:
+            write_all(fd, bytes(os.fstat(fd).st_size))
+            os.fsync(fd)
+        finally:
+            os.close(fd)
 
 
 def _put(path: Path, text: bytes) -> None:

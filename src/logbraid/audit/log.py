@@ -9,6 +9,7 @@
             v    returns the record's id, or raises AuditError
 
 Nothing is queued: what ``record`` returned from is with the operating system, or on the disk.
+What a process has open stands in ``writer.py``; here is what a caller sees of it.
 """
 
 from __future__ import annotations
@@ -20,25 +21,15 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self
 
 from logbraid.audit import crypto
-from logbraid.audit.body import Body, BodyMaker
-from logbraid.audit.commit import Committer, Entry, raise_failure, timed_out
-from logbraid.audit.desk import Desk
-from logbraid.audit.errors import AuditError, AuditInputError
-from logbraid.audit.files import probe
-from logbraid.audit.head import Herald
-from logbraid.audit.payload import Payloads
+from logbraid.audit.errors import AuditError, AuditInputError, described
 from logbraid.audit.policy import DEFAULT_CLASS, PolicyLike, class_named, policy_of
-from logbraid.audit.secrets import Secrets, user_file
-from logbraid.audit.segment import Segment
-from logbraid.audit.strand import Strand
 from logbraid.audit.work import Audited
-from logbraid.clock import day_of
+from logbraid.audit.writer import SYNCS, Terms, Writer
 from logbraid.context import current_context
 from logbraid.health import health, say
 from logbraid.process import renew_after_fork
@@ -65,7 +56,8 @@ class AuditLog:
     every wait; a write into the page cache (``interval``, ``none``) is not waited for, it is made.
 
     Safe for threads, tasks and forks. ``close()`` seals; so does the end of the interpreter.
-    Raises ``AuditError`` if *root* cannot be written.
+    Raises ``AuditError`` if *root* cannot be written, ``AuditInputError`` for arguments that
+    cannot be used.
     """
 
     def __init__(
@@ -81,83 +73,37 @@ class AuditLog:
         timeout_seconds: float = 10,
     ) -> None:
         _check(on_error, ("raise", "degrade", "halt"), "on_error")
-        _check(flush, ("data", "sync", "interval", "none"), "flush")
+        _check(flush, tuple(SYNCS), "flush")
         self.root = str(Path(root).absolute())
-        self.policy = policy_of(policy) if policy else policy_of({})
-        self._key = key
-        self._recipient = None if recipient is None else crypto.recipient_key(recipient)
-        self._clock = clock
-        self._on_error = on_error
-        self._flush = flush
-        self._timeout = timeout_seconds
+        self.policy = policy_of(policy)
         self._table = self.policy.table()
-        self._sync = None if flush in ("none", "interval") else _SYNCS[flush]
+        self._on_error = on_error
         self._is_closed = False
+        to = None if recipient is None else crypto.recipient_key(recipient)
+        seconds = _seconds(timeout_seconds)
+        terms = Terms(self.root, key, to, clock, self.policy, self._table, flush, seconds)
         if key is None:
             health.tell_once(
                 f"audit unsigned {self.root}",
                 "audit: no key was given; the log is not signed, and whoever can write can forge",
             )
-        self._renew()
+        self._terms = terms
+        self._writer = Writer(terms)
         renew_after_fork(self._renew_child)
         self._start()
         atexit.register(_close, weakref.ref(self))
 
-    # -- a process's own state --------------------------------------------------------------
-
-    def _renew(self) -> None:
-        self._lock = threading.RLock()  # a signal handler may come in the middle
-        self._desk_made: Desk | None = None
-        self._strands: dict[tuple[str | None, str], Strand] = {}
-        self._secrets = Secrets(self.root)
-        self._payloads = Payloads(self._secrets, self._recipient, self.policy.max_payload_bytes)
-        self._body = BodyMaker(self._clock, self._payloads)
-        self._committer = None if self._sync is None else Committer(self._sync)
-        self._herald = Herald(self._tend, self.policy, interval=self._flush == "interval")
-
     def _renew_child(self) -> None:
-        # A child writes under a name of its own: it lets go of the parent's files, never of locks
-        for strand in self._strands.values():
-            strand.drop()
-        self._renew()
+        self._writer.drop()
+        self._writer = Writer(self._terms)
 
     def _start(self) -> None:
         try:
-            probe(self.root)
-            self._desk()
+            self._writer.start()
+        except AuditInputError:
+            raise
         except (OSError, AuditError) as error:
-            if isinstance(error, AuditInputError):
-                raise
             self._failed(error, "the audit log cannot be written")
-
-    def _desk(self) -> Desk:
-        desk = self._desk_made
-        if desk is not None:
-            return desk
-        with self._lock:
-            if self._desk_made is None:
-                desk = Desk(
-                    self.root,
-                    self._key,
-                    self.policy,
-                    clock=self._clock,
-                    timeout_seconds=self._timeout,
-                    durable=self._flush != "none",
-                )
-                desk.start()
-                self._desk_made = desk
-            return self._desk_made
-
-    def _strand(self, tenant: str | None, kind: str) -> Strand:
-        found = self._strands.get((tenant, kind))
-        if found is None:
-            desk = self._desk()
-            with self._lock:
-                found = self._strands.get((tenant, kind))
-                if found is None:
-                    found = Strand(desk, tenant, kind, self._table[kind], self._timeout)
-                    self._strands[tenant, kind] = found
-        return found
 
     # -- recording ----------------------------------------------------------------------------
 
@@ -196,20 +142,15 @@ class AuditLog:
 
     def write(self, fields: dict[str, Any], payload: Any, event_class: str) -> str | None:
         """Write what ``record`` and ``audited`` put together."""
-        one = class_named(event_class, self._table)
+        class_named(event_class, self._table)
         try:
-            body = self._body.make(fields, payload, event_class, one.payload)
-            strand = self._open(body, event_class)
-            if self._committer is None:
-                strand.append(body.bodies, body.day, None)
-            else:
-                self._committer.commit(strand, body.bodies, body.day, self._timeout)
+            self._check_open()
+            return self._writer.write(fields, payload, event_class)
         except AuditInputError:
             raise
         except (AuditError, OSError) as error:
             self._failed(error, "an audit record is not on disk")
             return None
-        return body.record_id
 
     async def arecord(
         self,
@@ -227,7 +168,8 @@ class AuditLog:
     ) -> str | None:
         """Do what ``record`` does without holding up the event loop while the disk works.
 
-        A task that is cancelled meanwhile waits until its record is on disk; then it is.
+        A task that is cancelled meanwhile waits until its record is on disk; then it is. Where
+        the record is not on disk, that is raised in place of the cancellation.
         """
         fields = {
             "action": action,
@@ -243,48 +185,17 @@ class AuditLog:
 
     async def awrite(self, fields: dict[str, Any], payload: Any, event_class: str) -> str | None:
         """Write what ``arecord`` and ``audited`` put together."""
-        if self._committer is None:
-            return self.write(fields, payload, event_class)  # 20 us; a thread would cost 74
-        one = class_named(event_class, self._table)
+        class_named(event_class, self._table)
         try:
-            body = self._body.make(fields, payload, event_class, one.payload)
-            await self._committed(self._committer, body, self._open(body, event_class))
+            self._check_open()
+            return await self._writer.awrite(fields, payload, event_class)
         except AuditInputError:
             raise
         except (AuditError, OSError) as error:
             self._failed(error, "an audit record is not on disk")
+            if isinstance(error.__cause__, asyncio.CancelledError):
+                raise error.__cause__ from None  # the task was cancelled meanwhile
             return None
-        return body.record_id
-
-    async def _committed(self, committer: Committer, body: Body, strand: Strand) -> None:
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
-
-        def finish() -> None:
-            with suppress(RuntimeError):  # the loop was closed: nobody waits any more
-                loop.call_soon_threadsafe(lambda: None if done.done() else done.set_result(None))
-
-        entry = Entry(strand, body.bodies, body.day, finish)
-        committer.submit(entry)
-        cancelled: asyncio.CancelledError | None = None
-        deadline = loop.time() + self._timeout
-        while not done.done() and loop.time() < deadline:
-            try:
-                await asyncio.wait({done}, timeout=deadline - loop.time())
-            except asyncio.CancelledError as error:
-                cancelled = error  # shielded: first the disk, then the cancellation
-        if cancelled is not None:
-            raise cancelled
-        if not done.done():
-            entry.is_given_up = True
-            raise timed_out(self._timeout)
-        raise_failure(entry)
-
-    def _open(self, body: Body, event_class: str) -> Strand:
-        if self._is_closed:
-            raise AuditError("the audit log is closed")
-        self._herald.start()
-        return self._strand(body.tenant, event_class)
 
     def audited(
         self, action: str | None = None, *, event_class: str = DEFAULT_CLASS, **fields: Any
@@ -301,7 +212,8 @@ class AuditLog:
         """
         tenant = current_context().get("tenant_id") if tenant_id is None else tenant_id
         try:
-            found = self._secrets.destroy(user_file(tenant, user_id))
+            self._check_open()  # no erasure without its evidence
+            found = self._writer.destroy_key(tenant, user_id)
         except AuditError as error:
             self._failed(error, "a user's key is not destroyed")
             return None
@@ -318,73 +230,36 @@ class AuditLog:
 
     # -- around it ----------------------------------------------------------------------------
 
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise AuditError("the audit log is closed")
+
     def _failed(self, error: BaseException, what: str) -> None:
         """Do what the operator chose for a record that is not on disk."""
+        health.drop("audit")
         if self._on_error == "degrade":
             health.complain("audit", error)
-            health.drop("audit")
             return
         if self._on_error == "halt":
             say(f"audit: {what} ({type(error).__name__}); the process ends, as it was told to")
             os._exit(HALTED)
         if isinstance(error, AuditError):
             raise error
-        raise AuditError(f"{what}: {_described(error)}") from error
+        raise AuditError(f"{what}: {described(error)}") from error
 
     def head(self) -> str:
         """Return the log's signed checkpoint as it is now: what a witness keeps."""
-        manifest = self._desk().manifest
-        with manifest.locked() as fd:
-            manifest.update(fd)
-            return manifest.note().decode()
+        return self._writer.head()
 
     def rotate_key(self) -> None:
         """Replace the signing key in its file by a new one, signed by the old one, now erased."""
-        self._desk().rotate()
-
-    def _tend(self) -> str | None:
-        """Sync what is dirty, note how far open segments are; return the head if it moved."""
-        desk = self._desk_made
-        if desk is None:
-            return None
-        heads = {}
-        today = day_of(desk.now())
-        for strand in list(self._strands.values()):
-            if self._flush == "interval":
-                strand.sync_if_dirty()
-            if self._herald.is_due:
-                strand.end_day(today)
-                head = strand.head()
-                if head is not None:
-                    heads[head[0]] = head[1:]
-        if not self._herald.is_due:
-            return None
-        desk.note_heads(heads)
-        return self.head()
+        self._writer.desk().rotate()
 
     def close(self) -> None:
         """Seal every open segment and print the head. Idempotent; later records fail."""
-        if self._is_closed:
-            return
-        self._is_closed = True
-        self._herald.stop()
-        if self._committer is not None:
-            self._committer.close(self._timeout)
-        segments: list[Segment] = []
-        for strand in self._strands.values():
-            with suppress(AuditError):  # a strand whose disk hangs is sealed by the next start
-                segment = strand.take()
-                if segment is not None:
-                    segments.append(segment)
-        desk = self._desk_made
-        if desk is None:
-            return
-        if segments:
-            desk.seal_all(segments)
-        try:
-            self._herald.tell(self.head())
-        except (OSError, AuditError) as error:
-            health.complain("audit head", error)
+        if not self._is_closed:
+            self._is_closed = True
+            self._writer.close()
 
     def __enter__(self) -> Self:
         return self
@@ -404,22 +279,12 @@ def _close(reference: weakref.ref[AuditLog]) -> None:
         log.close()
 
 
-def _sync_whole(segment: Segment) -> None:
-    segment.sync(whole=True)
-
-
-_SYNCS: Final[dict[str, Callable[[Segment], None]]] = {
-    "data": Segment.sync,
-    "sync": _sync_whole,
-}
-
-
 def _check(value: str, known: tuple[str, ...], name: str) -> None:
     if value not in known:
         raise AuditInputError(f"{name} is {str(value)[:80]!r}; use {', '.join(known)}")
 
 
-def _described(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.errno is not None:
-        return f"{type(error).__name__} (errno {error.errno})"
-    return type(error).__name__
+def _seconds(value: Any) -> float:
+    if isinstance(value, int | float) and 0 <= value <= threading.TIMEOUT_MAX:
+        return value
+    raise AuditInputError(f"timeout_seconds is {str(value)[:80]!r}; use seconds, such as 10")

@@ -1,21 +1,10 @@
 r"""The manifest: one signed chain of everything that happened to segments.
 
-``_log/manifest.jsonl``, a chained line (``chain.py``) for each event, signed one by one:
+``_log/manifest.jsonl``, a chained line (``chain.py``) for each event, signed one by one.
+What each kind of line says stands in ``story.py``, how one is signed in ``signature.py``.
 
-=============  ====================================================================================
-``log``        the first: the log's id, its public key
-``open``       a segment is begun: its tenant, class, day, writer, retention and payload policy
-``head``       how far the open segments of a writer are: size and root of each
-``seal``       a segment is closed: size, root; torn bytes behind it, if its writer died
-``lost``       a writer noticed that its segment was deleted, moved or replaced
-``days``       UTC days that are over, and how many segments were begun on each: none is a day too
-``tombstone``  segments whose retention is over, with size and root: now they are deleted
-``key``        the next public key, signed by the last one
-=============  ====================================================================================
-
-``append`` is the number of the first line of the same append. A signed line has a last member
-``sig``: Ed25519 over ``logbraid audit manifest v1\n`` and the line's hash. ``_log/checkpoint`` is
-a signed C2SP checkpoint over all lines, replaced at every append.
+``append`` is the number of the first line of the same append. ``_log/checkpoint`` is a signed C2SP
+checkpoint over all lines, replaced at every append.
 
 Appending takes the lock of the file for some microseconds, when a segment begins and ends, never
 for a record. A torn line of a killed process stays; the next one accounts for it in ``torn``.
@@ -24,9 +13,8 @@ for a record. A torn line of a killed process stays; the next one accounts for i
 from __future__ import annotations
 
 import os
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
 
@@ -38,121 +26,18 @@ from logbraid.audit.errors import AuditError, AuditInputError
 from logbraid.audit.files import LOG, LockedFile, read_file, replace_file, sync_data, write_all
 from logbraid.audit.keys import loaded
 from logbraid.audit.merkle import Tree
-from logbraid.audit.note import Checkpoint, signed, verifier_key
+from logbraid.audit.note import Checkpoint, signed
+from logbraid.audit.signature import signed_line, without_signature
+from logbraid.audit.story import Story
 from logbraid.health import health
 
 MANIFEST: Final = "manifest.jsonl"
 CHECKPOINT: Final = "checkpoint"
-_DOMAIN: Final = b"logbraid audit manifest v1\n"
-_SIG_MEMBER: Final = b',"sig":"'
-_SIG_TAIL: Final = len(_SIG_MEMBER) + 88 + 2
-
-
-def signed_line(line: bytes, digest: bytes, key: crypto.SigningKey | None) -> bytes:
-    """Return a chained *line* with its signature as the last member."""
-    if key is None:
-        return line
-    signature = b64encode(crypto.sign(key, _DOMAIN + digest))
-    return b'%s,"sig":"%s"}\n' % (line[:-2], signature)
-
-
-def without_signature(raw: bytes) -> tuple[bytes, bytes | None]:
-    """Return a line (without its end) as it was chained, and its signature if it has one."""
-    if raw[-_SIG_TAIL : -_SIG_TAIL + len(_SIG_MEMBER)] != _SIG_MEMBER:
-        return raw, None
-    told = raw[-90:-2]
-    try:
-        signature = b64decode(told, validate=True)
-    except ValueError:
-        return raw, None
-    if b64encode(signature) != told or raw[-2:] != b'"}':
-        return raw, None
-    return raw[:-_SIG_TAIL] + b"}", signature
-
-
-def is_signed_by(public: bytes, signature: bytes, digest: bytes) -> bool:
-    """Tell whether the line of that hash is signed by *public*."""
-    return crypto.is_signed(public, signature, _DOMAIN + digest)
 
 
 def origin_of(log_id: str) -> str:
     """Return the origin of a log's checkpoints, which is also the name of its keys."""
     return f"logbraid.audit/{log_id}"
-
-
-@dataclass(slots=True)
-class Account:
-    """What the manifest says of one segment."""
-
-    name: str
-    opened: dict[str, Any]
-    sealed: dict[str, Any] | None = None
-    lost: dict[str, Any] | None = None
-    tombstone: dict[str, Any] | None = None
-    head: tuple[int, str] = (0, "")
-    sealed_in: bytes | None = None
-    """The public key of the epoch in which it was sealed."""
-    prune_at: str = ""
-
-
-@dataclass(slots=True)
-class Story:
-    """What a manifest tells, line by line."""
-
-    log_id: str = ""
-    public: bytes | None = None
-    keys: list[bytes] = field(default_factory=list)
-    segments: dict[str, Account] = field(default_factory=dict)
-    opened_on: dict[str, int] = field(default_factory=dict)
-    last_day: str = ""
-    """The last day that a ``days`` line closed, or the one before the log began."""
-    key_since: str = ""
-    last_at: str = ""
-
-    def add(self, fields: dict[str, Any]) -> None:
-        """Take the next line into account."""
-        self.last_at = max(self.last_at, str(fields.get("at", "")))
-        tell = getattr(self, f"_add_{fields.get('kind')}", None)
-        if tell is not None:
-            tell(fields)
-
-    def _add_log(self, fields: dict[str, Any]) -> None:
-        self.log_id = fields["log"]
-        self.last_day = fields["before"]
-        self._add_key(fields)
-
-    def _add_key(self, fields: dict[str, Any]) -> None:
-        told = fields.get("public_key")
-        self.public = None if told is None else b64decode(told)
-        self.key_since = fields["at"]
-        if self.public is not None:
-            self.keys.append(self.public)
-
-    def _add_open(self, fields: dict[str, Any]) -> None:
-        self.segments[fields["segment"]] = Account(fields["segment"], fields)
-        self.opened_on[fields["day"]] = self.opened_on.get(fields["day"], 0) + 1
-
-    def _add_head(self, fields: dict[str, Any]) -> None:
-        for name, (size, root) in fields["segments"].items():
-            if name in self.segments:
-                self.segments[name].head = (size, root)
-
-    def _add_seal(self, fields: dict[str, Any]) -> None:
-        account = self.segments[fields["segment"]]
-        account.sealed, account.sealed_in = fields, self.public
-
-    def _add_lost(self, fields: dict[str, Any]) -> None:
-        self.segments[fields["segment"]].lost = fields
-
-    def _add_days(self, fields: dict[str, Any]) -> None:
-        self.last_day = fields["last"]
-        for day in [day for day in self.opened_on if day <= self.last_day]:
-            del self.opened_on[day]
-
-    def _add_tombstone(self, fields: dict[str, Any]) -> None:
-        for one in fields["segments"]:
-            account = self.segments[one["segment"]]
-            account.tombstone, account.prune_at = one, fields["at"]
 
 
 class Manifest:
@@ -228,7 +113,7 @@ class Manifest:
     def _remember(self, digest: bytes, fields: dict[str, Any]) -> None:
         try:
             self.story.add(fields)
-        except (KeyError, TypeError, ValueError):
+        except ValueError:
             health.complain("audit manifest", "a line does not fit the ones before; run verify")
         self.tree.add(digest)
         self._prev = digest.hex()
@@ -302,11 +187,6 @@ class Manifest:
     def head(self) -> str:
         """The hash of the last line."""
         return self._prev
-
-    def verifier(self) -> str | None:
-        """Return the verifier key for C2SP's tools, ``None`` for an unsigned log."""
-        public = self.story.public
-        return None if public is None else verifier_key(self.origin, public)
 
 
 def begin(manifest: Manifest, fd: int, log_id: str, at: str, before: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from logbraid.audit.errors import AuditInputError
 
@@ -40,13 +40,14 @@ class EventClass:
     payload: str = HMAC
 
     def __post_init__(self) -> None:
-        if self.retention != FOR_EVER and not _RETENTION.fullmatch(self.retention):
+        told = str(self.retention)
+        if told != FOR_EVER and not _RETENTION.fullmatch(told):
             raise AuditInputError(
-                f"retention is {self.retention[:80]!r}; use '90 days', '7 years' or 'for ever'"
+                f"retention is {told[:80]!r}; use '90 days', '7 years' or 'for ever'"
             )
         if self.payload not in PAYLOADS:
             raise AuditInputError(
-                f"the payload policy is {self.payload[:80]!r}; use full, hmac or none"
+                f"the payload policy is {str(self.payload)[:80]!r}; use full, hmac or none"
             )
 
 
@@ -108,9 +109,9 @@ class Policy:
     def table(self) -> dict[str, EventClass]:
         """Return every class with what holds for it."""
         for name in self.classes:
-            if not _NAME.fullmatch(name):
+            if not _NAME.fullmatch(str(name)):
                 raise AuditInputError(
-                    f"the event class {name[:80]!r} is not [a-z][a-z0-9_]*, at most 40 characters"
+                    f"event class {str(name)[:80]!r} is not [a-z][a-z0-9_]*, at most 40 characters"
                 )
         made = {**BUILT_IN, **self.classes}
         if self.payload is None:
@@ -127,18 +128,23 @@ def policy_of(given: PolicyLike) -> Policy:
     if isinstance(given, Policy):
         return given
     if isinstance(given, str):
-        return Policy(payload=given)
-    return Policy(
-        classes={
-            name: one if isinstance(one, EventClass) else EventClass(*one)
-            for name, one in given.items()
-        }
-    )
+        return Policy(payload=given or None)
+    if not isinstance(given, Mapping):
+        raise AuditInputError(f"policy is a {type(given).__name__}; use a Policy, dict or word")
+    return Policy(classes={name: _class_of(name, one) for name, one in given.items()})
+
+
+def _class_of(name: str, given: Any) -> EventClass:
+    if isinstance(given, EventClass):
+        return given
+    if not isinstance(given, tuple | list) or len(given) != 2:
+        raise AuditInputError(f"event class {str(name)[:80]!r}: use ('90 days', 'hmac')")
+    return EventClass(*given)
 
 
 def class_named(name: str, table: Mapping[str, EventClass]) -> EventClass:
     """Return the class of that name, or say which there are."""
-    found = table.get(name)
+    found = table.get(str(name))
     if found is None:
         raise AuditInputError(
             f"there is no event class {str(name)[:80]!r}; there are {', '.join(sorted(table))}"

@@ -16,7 +16,7 @@ import orjson
 
 from logbraid.audit import crypto
 from logbraid.audit.errors import AuditInputError
-from logbraid.audit.files import KEYS, LOG
+from logbraid.audit.files import KEYS, LOG, opened_file
 from logbraid.audit.payload import Unreadable, bound_to, opened
 from logbraid.audit.secrets import Secrets
 from logbraid.audit.segment import SUFFIX
@@ -39,7 +39,7 @@ def read(
     *since* (inclusive) and *until* (exclusive) are stamps or their beginnings (``2026-11-21``).
     *fields* are what a record must say: ``user_id="u-7"``, ``action="order.refund"``. A torn or
     damaged line is passed over. Memory: one record for each segment. Raises ``AuditInputError``
-    where there is no audit log.
+    where there is no audit log, or one that this user may not read.
     """
     folder = Path(root)
     if not (folder / LOG).is_dir():
@@ -76,7 +76,13 @@ def _may_hold(path: Path, since: str, until: str) -> bool:
 
 def _records(path: Path) -> Iterator[dict[str, Any]]:
     name = f"{path.parent.name}/{path.name.removesuffix(SUFFIX)}"
-    with path.open("rb") as file:
+    try:
+        file = opened_file(str(path))
+    except PermissionError:
+        raise AuditInputError(f"{name} may not be read by this user") from None
+    except OSError:
+        return  # pruned meanwhile, or a link: nothing of ours
+    with file:
         for raw in file:
             try:
                 record = orjson.loads(raw)

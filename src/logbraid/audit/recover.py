@@ -11,8 +11,8 @@ from hashlib import sha256
 from typing import Any
 
 from logbraid.audit.chain import link, split
-from logbraid.audit.manifest import Account
 from logbraid.audit.merkle import root_of
+from logbraid.audit.story import Account
 
 
 def closing_of(account: Account, data: bytes) -> tuple[dict[str, Any], bytes]:

@@ -19,9 +19,10 @@ from logbraid.audit import crypto
 from logbraid.audit.desk import Desk
 from logbraid.audit.errors import AuditError, AuditInputError
 from logbraid.audit.files import LOG, set_append_only
-from logbraid.audit.manifest import MANIFEST, Account
+from logbraid.audit.manifest import MANIFEST
 from logbraid.audit.policy import Policy, first_day_without
 from logbraid.audit.segment import CHECKPOINT, LEAVES, SUFFIX
+from logbraid.audit.story import Account
 from logbraid.clock import day_of
 
 _BATCH: Final = 200

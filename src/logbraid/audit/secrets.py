@@ -22,6 +22,7 @@ from logbraid.sinks.opening import open_file
 
 HMAC_KEY: Final = "hmac"
 _USER: Final = "user-"
+_TRIES: Final = 8
 
 
 def user_file(tenant: str | None, user: str) -> str:
@@ -35,6 +36,14 @@ def secret_id(secret: bytes) -> str:
     return sha256(b"logbraid user secret\n" + secret).hexdigest()[:16]
 
 
+def _erased(path: Path) -> bool:
+    if not os.path.lexists(path):
+        return False
+    erase(path)
+    path.unlink(missing_ok=True)  # another process may be at the same
+    return True
+
+
 class Secrets:
     """The secrets of one log, remembered as long as their files are where they were."""
 
@@ -45,64 +54,72 @@ class Secrets:
     def get(self, name: str) -> bytes:
         """Return the secret of that name, made now if there is none; raises ``AuditError``."""
         try:
-            found = self._looked_up(name)
-            if found is None:
-                self._make(name)
-                found = self._looked_up(name)
+            for _ in range(_TRIES):
+                found = self._looked_up(name) or self._made(name)
+                if found is not None:
+                    return found
         except OSError as error:
             raise AuditError(f"no key for the payload: {type(error).__name__}") from error
-        if found is None:
-            raise AuditError("the key for the payload was removed while it was made")
-        return found
+        raise AuditError("the key for the payload was removed each time it was made")
 
     def _looked_up(self, name: str) -> bytes | None:
         try:
             # Another process may have destroyed it since: a look costs 2 us
             stat = os.lstat(self._path(name))
+            identity = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+            known = self._known.get(name)
+            if known is not None and known[0] == identity:
+                return known[1]
+            secret = read_file(self._root, KEYS, name)
         except FileNotFoundError:
             self._known.pop(name, None)
             return None
-        identity = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
-        known = self._known.get(name)
-        if known is not None and known[0] == identity:
-            return known[1]
-        secret = read_file(self._root, KEYS, name)
-        if len(secret) != 32 or not any(secret):
+        if len(secret) != 32:
             raise AuditError("the key for the payload is damaged")
+        if not any(secret):
+            return None  # opened while it was being destroyed
         if len(self._known) >= 4096:
             self._known.clear()
         self._known[name] = (identity, secret)
         return secret
 
-    def _make(self, name: str) -> None:
-        """Make a secret, whole or not at all: the first of several processes wins."""
+    def _made(self, name: str) -> bytes | None:
+        """Make a secret, whole or not at all; ``None`` where another process was faster."""
+        secret = os.urandom(32)
         temporary = f".{name}.{new_id()}"
         fd = open_file(self._root, KEYS, temporary, MODE)
         try:
-            write_all(fd, os.urandom(32))
+            write_all(fd, secret)
             os.fsync(fd)
         finally:
             os.close(fd)
         try:
-            with suppress(FileExistsError):
-                os.link(self._path(temporary), self._path(name))
+            os.link(self._path(temporary), self._path(name))
+        except FileExistsError:
+            return None
         finally:
             self._path(temporary).unlink()
         sync_directory(self._root, KEYS)
+        return secret
 
     def destroy(self, name: str) -> bool:
-        """Overwrite and remove a secret; tell whether there was one. Raises ``AuditError``."""
+        """Overwrite and remove a secret; tell whether there was one. Raises ``AuditError``.
+
+        Taken out of use first, under a name that only this function knows: whoever writes
+        meanwhile makes a new one, and what a killed process left is destroyed by the next.
+        """
         self._known.pop(name, None)
-        path = self._path(name)
+        path, gone = self._path(name), self._path(f".{name}.gone")
         try:
-            if not os.path.lexists(path):
-                return False
-            erase(path)
-            path.unlink()
-            sync_directory(self._root, KEYS)
+            found = [_erased(gone)]
+            with suppress(FileNotFoundError):
+                path.rename(gone)
+            found.append(_erased(gone))
+            if any(found):
+                sync_directory(self._root, KEYS)
         except OSError as error:
             raise AuditError(f"the key was not destroyed: {type(error).__name__}") from error
-        return True
+        return any(found)
 
     def by_id(self) -> dict[str, bytes]:
         """Return the users' secrets that are there by what records say of them."""

@@ -62,6 +62,7 @@ class Segment:
         self.fd = open_file(root, title.directory, title.stem + SUFFIX, MODE)
         found = os.fstat(self.fd)
         self._identity = (found.st_dev, found.st_ino)
+        self._length = 0
         self._prev = ""
         if found.st_size or not try_lock(self.fd):
             self.close()
@@ -86,7 +87,9 @@ class Segment:
             leaves.append(digest)
             prev = digest.hex()
             seq += 1
-        write_all(self.fd, lines[0] if len(lines) == 1 else b"".join(lines))
+        text = lines[0] if len(lines) == 1 else b"".join(lines)
+        write_all(self.fd, text)
+        self._length += len(text)
         for leaf in leaves:
             self.tree.add(leaf)
             self.leaves += leaf
@@ -100,12 +103,16 @@ class Segment:
             sync_data(self.fd)
 
     def is_in_place(self) -> bool:
-        """Tell whether its path still leads to the file that is written to."""
+        """Tell whether its path still leads to the file that is written to, as long as it was."""
         try:
             found = os.lstat(self._path)
         except OSError:
             return False
-        return (found.st_dev, found.st_ino) == self._identity and stat.S_ISREG(found.st_mode)
+        return (
+            found.st_size == self._length
+            and (found.st_dev, found.st_ino) == self._identity
+            and stat.S_ISREG(found.st_mode)
+        )
 
     def guard(self) -> bool:
         """Set the append-only attribute; tell whether the file system and the rights allow it."""

@@ -9,6 +9,7 @@ from typing import Final
 
 from logbraid.audit.chain import Link, link, split
 from logbraid.audit.diagnose import compare, walk
+from logbraid.audit.errors import AuditInputError
 from logbraid.audit.files import read_file, try_lock
 from logbraid.audit.findings import (
     DELETED,
@@ -19,11 +20,12 @@ from logbraid.audit.findings import (
     TORN_TAIL,
     Collected,
 )
-from logbraid.audit.manifest import Account, origin_of
+from logbraid.audit.manifest import origin_of
 from logbraid.audit.merkle import root_of
 from logbraid.audit.note import Checkpoint, problem
 from logbraid.audit.policy import first_day_without
 from logbraid.audit.segment import CHECKPOINT, LEAVES, SUFFIX
+from logbraid.audit.story import Account
 
 _MAX_TOLD: Final = 200
 
@@ -47,6 +49,8 @@ class SegmentCheck:
             return None
         try:
             data = read_file(self._root, self._directory, self._stem + SUFFIX)
+        except PermissionError:
+            raise AuditInputError(f"{self._name} may not be read by this user") from None
         except OSError as error:
             self._missing(error)
             return None

@@ -8,12 +8,13 @@ system still holds of it may be lost (fsync says so only once), and what follows
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 import orjson
 
 from logbraid.audit.desk import Desk
-from logbraid.audit.errors import AuditError
+from logbraid.audit.errors import AuditError, described
 from logbraid.audit.policy import EventClass
 from logbraid.audit.segment import Segment
 from logbraid.health import health
@@ -24,13 +25,21 @@ class Strand:
     """Appends to the open segment of one tenant and class; safe for threads."""
 
     def __init__(
-        self, desk: Desk, tenant: str | None, kind: str, one: EventClass, timeout_seconds: float
+        self,
+        desk: Desk,
+        tenant: str | None,
+        kind: str,
+        one: EventClass,
+        timeout_seconds: float,
+        make_room: Callable[[], None] = lambda: None,
     ) -> None:
         self._desk = desk
         self._tenant = tenant
         self._kind = kind
         self._class = one
         self._timeout = timeout_seconds
+        self._make_room = make_room
+        self.used = 0.0
         self._lock = threading.RLock()
         self._is_busy = False
         self._number = 0
@@ -46,6 +55,7 @@ class Strand:
         self._enter()
         try:
             segment = self._current(day)
+            self.used = time.monotonic()
             try:
                 segment.append(bodies)
                 if sync is None:
@@ -56,14 +66,14 @@ class Strand:
                 self._break(segment, error)
                 raise
         except OSError as error:
-            raise AuditError(f"the record is not on disk: {_named(error)}") from error
+            raise AuditError(f"the record is not on disk: {described(error)}") from error
         finally:
             self._leave()
 
     def _enter(self) -> None:
         # Re-entrant, so that a signal handler in the middle of this thread's own record comes
         # this far at once, and is refused instead of waiting for what it interrupted
-        if not self._lock.acquire(timeout=self._timeout):
+        if not (self._lock.acquire(blocking=False) or self._lock.acquire(timeout=self._timeout)):
             raise AuditError(f"timed out after {self._timeout:g} s waiting for another record")
         if self._is_busy:
             self._lock.release()
@@ -84,6 +94,7 @@ class Strand:
             else:
                 self._segment = None
                 self._desk.seal(segment)
+        self._make_room()
         made = self._desk.begin(self._tenant, self._kind, self._class, day, self._number + 1)
         self._number += 1
         self._segment = made
@@ -95,7 +106,7 @@ class Strand:
 
     def _lose(self, segment: Segment) -> None:
         name = segment.title.name
-        health.complain(f"audit {name}", "its file was deleted, moved or replaced")
+        health.complain(f"audit {name}", "its file was deleted, moved, replaced or changed")
         self._segment = None
         self._troubles.append(
             {"action": "audit.file_replaced", "segment": name, "records": max(0, segment.size - 1)}
@@ -105,7 +116,7 @@ class Strand:
     def _break(self, segment: Segment, error: BaseException) -> None:
         self._segment = None
         self._troubles.append(
-            {"action": "audit.io_error", "segment": segment.title.name, "error": _named(error)}
+            {"action": "audit.io_error", "segment": segment.title.name, "error": described(error)}
         )
         self._desk.abandon(segment)
 
@@ -161,6 +172,23 @@ class Strand:
         finally:
             self._leave()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it has a file open."""
+        return self._segment is not None
+
+    def retire(self) -> None:
+        """Seal the open segment, unless somebody is at it right now."""
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            segment = self._segment
+            if segment is not None and not self._is_busy:
+                self._segment = None
+                self._desk.seal(segment)
+        finally:
+            self._lock.release()
+
     def take(self) -> Segment | None:
         """Return the open segment, which is no longer this strand's."""
         self._enter()
@@ -175,9 +203,3 @@ class Strand:
         if self._segment is not None:
             self._segment.close()
             self._segment = None
-
-
-def _named(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.errno is not None:
-        return f"{type(error).__name__} (errno {error.errno})"
-    return type(error).__name__

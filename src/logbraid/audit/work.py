@@ -9,10 +9,14 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from logbraid.health import health
 
 if TYPE_CHECKING:
     from logbraid.audit.log import AuditLog
@@ -99,12 +103,18 @@ class Audited:
         self._action = action
         self._class = event_class
         self._fields = fields
-        self._open: list[Work] = []
+        self._open: list[tuple[object, Work]] = []
 
     def __enter__(self) -> Work:
         work = Work(self._fields)
-        self._open.append(work)
+        self._open.append((_who(), work))
         return work
+
+    def _taken(self) -> Work:
+        """Return the work that this thread or task began last, whoever else is at work."""
+        who = _who()
+        mine = [place for place, (one, _) in enumerate(self._open) if one == who]
+        return self._open.pop(mine[-1] if mine else -1)[1]
 
     def __exit__(
         self,
@@ -112,7 +122,7 @@ class Audited:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._write(self._open.pop(), error)
+        self._write(self._taken(), error)
 
     async def __aenter__(self) -> Work:
         return self.__enter__()
@@ -123,7 +133,7 @@ class Audited:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._awrite(self._open.pop(), error)
+        await self._awrite(self._taken(), error)
 
     def _write(self, work: Work, error: BaseException | None) -> None:
         try:
@@ -131,7 +141,7 @@ class Audited:
         except Exception as failure:
             if error is None:
                 raise
-            error.add_note(f"and its audit record was not written: {failure}")
+            _note(error, failure)
 
     async def _awrite(self, work: Work, error: BaseException | None) -> None:
         fields = work.fields(self._action or "work", error)
@@ -140,7 +150,7 @@ class Audited:
         except Exception as failure:
             if error is None:
                 raise
-            error.add_note(f"and its audit record was not written: {failure}")
+            _note(error, failure)
 
     def _again(self, function: Callable[..., Any]) -> Audited:
         action = self._action or function.__qualname__.replace("<locals>.", "")
@@ -195,6 +205,20 @@ class Audited:
                     await inner.aclose()
 
         return call
+
+
+def _who() -> tuple[int, int]:
+    """Return what tells threads and tasks apart."""
+    task = None
+    with suppress(RuntimeError):
+        task = asyncio.current_task()
+    return threading.get_ident(), id(task)
+
+
+def _note(error: BaseException, failure: BaseException) -> None:
+    # Who catches the work's own exception must not hide that its record is missing
+    error.add_note(f"and its audit record was not written: {failure}")
+    health.complain("audit", failure)
 
 
 _FIELDS = {name for name in Work.__slots__ if name != "began"}

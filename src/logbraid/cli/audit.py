@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from logbraid.cli import options
@@ -29,6 +30,8 @@ def verify(
     root: options.AuditRoot,
     key: options.PublicKey = None,
     anchor: options.Anchor = None,
+    through: options.Through = None,
+    expect: options.Expect = None,
     output: options.OutputOption = Output.table,
 ) -> None:
     """Tell whether an audit log is as it was written: every record, seal and deletion.
@@ -36,21 +39,28 @@ def verify(
     \b
     logbraid audit verify /var/lib/app/audit --key audit-verifying.pem
     logbraid audit verify /var/lib/app/audit --key audit-verifying.pem --anchor heads.log
+    logbraid audit verify /var/lib/app/audit --key audit-verifying.pem --through yesterday
 
     Without --key the log is held to the key that it names itself; without --anchor, heads that a
     witness kept, a cut after the last checkpoint and an older copy of all of it look like the
-    truth. Exit code 0: all is well, or only the tail is torn; 1: something was tampered with; 2:
-    there is nothing to verify.
+    truth. --through and --expect say what must be sealed, by what you know and the host does not.
+    Exit code 0: all is well, or only the tail is torn; 1: something was tampered with; 2: there
+    is nothing to verify.
     """
+    day = _yesterday() if through == "yesterday" else through
     with _installed():
         from logbraid import audit  # noqa: PLC0415 - a wing with libraries of its own
 
-        report = audit.verify(root, key, anchor)
+        report = audit.verify(root, key, anchor, through=day, expect=expect or ())
     if output is Output.table:
         print_text(str(report))
     else:
         print_json(report.to_dict(), output)
     raise ends_with(report.exit_code)
+
+
+def _yesterday() -> date:
+    return datetime.now(UTC).date() - timedelta(days=1)
 
 
 def decrypt(

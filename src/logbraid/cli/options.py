@@ -148,6 +148,18 @@ PublicKey = Annotated[
 ]
 PrivateKey = Annotated[Path | None, _option("--key", "FILE", "The private key (PEM).")]
 Anchor = Annotated[Path | None, _option("--anchor", "FILE", "Heads that a witness kept.")]
+Through = Annotated[
+    str | None,
+    _option("--through", "DAY", "The UTC day until which all must be sealed; yesterday is one."),
+]
+Expect = Annotated[
+    list[str] | None,
+    _option(
+        "--expect",
+        "TENANT/CLASS",
+        "What must have a sealed segment; .DAY may follow. Several are given one by one.",
+    ),
+]
 KeyDirectory = Annotated[Path, typer.Argument(metavar="DIR", help="Where the keys are to be.")]
 
 
