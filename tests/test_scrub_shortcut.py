@@ -249,11 +249,10 @@ def test_quiet_words_before_a_sign_are_passed_over_only_where_no_pair_is(
     parts: list[str], sign: str
 ) -> None:
     text = sign.join(parts).replace("\uff1a", ":")
-    raw = text.encode("ascii", "replace")
-    marks = raw.translate(MARKS) if text.isascii() else b""
+    marks = text.encode("ascii", "replace").translate(MARKS)
     found: tuple[list[Span], list[Span]] = ([], [])
-    PairFinder(text, marks, NameRules(), found[0]).find(raw, EveryLoud())
-    PairFinder(text, marks, NameRules(), found[1]).find(raw, QuietWords(NameRules()))
+    PairFinder(text, marks, NameRules(), found[0]).find(EveryLoud())
+    PairFinder(text, marks, NameRules(), found[1]).find(QuietWords(NameRules()))
     assert found[0] == found[1]
 
 

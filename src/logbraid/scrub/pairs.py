@@ -15,11 +15,13 @@ from logbraid.scrub import gates, keys
 from logbraid.scrub.keys import Verdict
 from logbraid.scrub.quiet import (
     LINK_NAMES,
+    LOUD,
     NAMES,
     NAMING,
     QUIET,
     has_tail,
     is_session,
+    last_word,
     speaks_abroad,
 )
 from logbraid.scrub.reading import Lookup, ValueReader, after_blanks, closing, opening_quote
@@ -57,15 +59,14 @@ _HASTY: Final = re.compile(
 )
 _NEAR: Final = 60
 """So far before a name the other words of it may stand."""
+_BLANKS: Final = 24
+_LONGEST: Final = 66
+"""So far before a sign a word is read; a longer one is looked at."""
+_SIGN: Final = ord("=")
 _BEFORE_SIGN: Final = " \t\"'\\])*`:=+?!~>"
 
 
 _NAME_SIGNS: Final = "_-.~+/%\\\u200b\u200c\u200d\u2060\ufeff\u00ad"
-_WORDS: Final = bytes(
-    58 if c in b":=" else c if (chr(c).isalnum() and c < 128) or c in b"_-.~+/%\\(" else 32
-    for c in range(256)
-)
-_WIDE_WORDS: Final = _WORDS[:63] + b"?" + _WORDS[64:]
 
 
 def _words_before(text: str, start: int) -> list[str]:
@@ -94,38 +95,34 @@ class PairFinder(ValueReader):
 
     __slots__ = ("left",)
 
-    def find(self, raw: bytes, known: Mapping[str, int]) -> None:
+    def find(self, known: Mapping[str, int]) -> None:
         """Add the values of all secret names to the spans.
 
-        *raw* is the text with ``?`` for all beyond ASCII, *known* the quietness of words; the quiet
-        ones are passed over, at a tenth of the time of a look around.
+        *known* is the quietness of words; the quiet ones are passed over, at a tenth of the time of
+        a look around.
         """
-        text = self.text
-        narrow = text.isascii()
-        words = raw.translate(_WORDS if narrow else _WIDE_WORDS).decode()
-        parts = words.split(":")
-        parts.pop()
-        left = _LOOKS + len(text) // _CHARS_A_LOOK
+        text, signs = self.text, self.marks
         self.left = _READS + len(text) // _CHARS_A_READ
-        at = -1
-        done = 0
-        for part in parts:
-            at += len(part) + 1
-            if not part or at < done:
-                continue
-            last = part.rsplit(None, 1)
-            if last:
-                quiet = known[last[-1]]
-                if quiet == QUIET and narrow:
+        left = _LOOKS + len(text) // _CHARS_A_LOOK
+        at = signs.find(_SIGN)
+        while at >= 0:
+            if at and signs[at - 1] != _SIGN:
+                near = text[at - _LONGEST if at > _LONGEST else 0 : at].rsplit(None, 1)
+                quiet = known[near[-1]] if near else LOUD
+                if quiet == LOUD or not (
+                    (quiet == QUIET and self.narrow) or self._is_quiet(quiet, near[-1], at)
+                ):
+                    left -= 1
+                    is_close = left >= 0 and self.left >= 0
+                    done = self._at_sign(at) if is_close else self._in_haste(at)
+                    at = signs.find(_SIGN, max(done, at + 1))
                     continue
-                if quiet and self._is_quiet(quiet, at - len(part) + part.rfind(last[-1]), at):
-                    continue
-            left -= 1
-            done = self._at_sign(at) if left >= 0 and self.left >= 0 else self._in_haste(at)
+            at = signs.find(_SIGN, at + 1)
 
-    def _is_quiet(self, quiet: int, start: int, at: int) -> bool:
-        """Tell whether nothing is around a word of such a quietness from *start* to *at*."""
+    def _is_quiet(self, quiet: int, near: str, at: int) -> bool:
+        """Tell whether nothing is around the word of such a quietness in *near*, before *at*."""
         text = self.text
+        start = text.rfind(last_word(near), 0, at)
         if quiet == NAMES:
             return (
                 text[at - 1] in "\"'"
@@ -157,9 +154,7 @@ class PairFinder(ValueReader):
         For texts with so many that a close look at each would take too long.
         """
         text = self.text
-        end = at
-        while end > 0 and text[end - 1] in _BEFORE_SIGN and at - end < 24:
-            end -= 1
+        end = self._end(at)
         start = self._start(max(0, end - 64), end)
         name = text[start:end].lstrip("-+/.")
         verdict = self.lookup(name) if len(name) > 1 else None
@@ -179,11 +174,9 @@ class PairFinder(ValueReader):
     def _at_sign(self, at: int) -> int:
         """Look at the sign at *at*; return where to look on."""
         text = self.text
-        end = at
         if at and (text[at - 1] in "=:" or (text[at - 1] in "<>" and text[at] == "=")):
             return at + 1  # the second of two signs: the first one was looked at
-        while end > 0 and text[end - 1] in _BEFORE_SIGN and at - end < 24:
-            end -= 1
+        end = self._end(at)
         floor = end - 64 if end > 64 else 0
         start = self._start(floor, end)
         if end - start < 2:
@@ -198,10 +191,15 @@ class PairFinder(ValueReader):
         self.left -= 1
         return self.read(name, start, at, verdict)
 
+    def _end(self, at: int) -> int:
+        """Return where the name ends that the sign at *at* stands behind."""
+        floor = max(0, at - _BLANKS)
+        return floor + len(self.text[floor:at].rstrip(_BEFORE_SIGN))
+
     def _start(self, floor: int, end: int) -> int:
         """Return where the name begins that ends at *end*, not before *floor*."""
         marks = self.marks
-        if len(marks) == len(self.text):
+        if self.narrow:
             return max(marks.rfind(b" ", floor, end), marks.rfind(b"=", floor, end), floor - 1) + 1
         start = end
         while start > floor and _in_name(self.text[start - 1]):

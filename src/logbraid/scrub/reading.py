@@ -73,11 +73,12 @@ def opening_quote(text: str, at: int) -> re.Match[str] | None:
 class ValueReader:
     """Reads the values of one text into *spans*."""
 
-    __slots__ = ("lookup", "marks", "spans", "text")
+    __slots__ = ("lookup", "marks", "narrow", "spans", "text")
 
     def __init__(self, text: str, marks: bytes, lookup: Lookup, spans: list[Span]) -> None:
         self.text = text
         self.marks = marks
+        self.narrow = text.isascii()
         self.lookup = lookup
         self.spans = spans
 
