@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import unquote
 
-from logbraid.scrub import gates, keys
+from logbraid.scrub import gates, keys, placeholders
 from logbraid.scrub.keys import Verdict
 from logbraid.scrub.quiet import (
     LINK_NAMES,
@@ -29,6 +29,7 @@ from logbraid.scrub.spans import Span
 
 __all__ = ["Lookup", "PairFinder"]
 
+_LONG_WORD: Final = 31
 _WORD_END: Final = re.compile(r"\w[\w-]{0,30}\Z")
 _LINKING: Final = frozenset(
     "is ist est es now lautet set to changed reset updated was are \u00e9 \u00e8 auf".split()
@@ -47,21 +48,28 @@ _MULTIPART: Final = re.compile(
 _CODE: Final = Verdict("url_secret", keys.RANDOM)
 _SIGNATURE: Final = Verdict("signature", keys.SHAPED)
 _SESSION: Final = Verdict("cookie", keys.SHAPED)
-_LOOKS: Final = 96
-_CHARS_A_LOOK: Final = 25
+_LOOKS: Final = 48
+_CHARS_A_LOOK: Final = 50
 """So many signs are looked at closely, and one more for so many characters; all more in haste."""
 _READS: Final = 8
-_CHARS_A_READ: Final = 200
+_CHARS_A_READ: Final = 400
 """As above, for values under the name of a secret."""
 _HASTY: Final = re.compile(
-    r"[=:>~*]{0,3}[ \t]{0,16}(?:(?:Bearer|Basic|Token)[ ]{1,4})?"
+    r"[=:>~*]{0,3}[ \t]{0,16}(?:[|>]?-?\r?\n[ \t]{1,16}(?:-[ ])?(?![\w.-]{1,64}:))?"
+    r"(?:(?:Bearer|Basic|Token)[ ]{1,4})?"
     r"(?:\\{0,7}[\"'`]([^\"'`\\\n]{1,4096}+)|([^\s\"'`<>,;&]{2,4096}+))"
 )
+_UNQUOTED: Final = 2
+_HASTY_LINE: Final = re.compile(r"[ \t]{0,16}[\"'`]?([^\"'`\r\n]{2,4096}+)")
+_HIDDEN: Final = re.compile(r"[\s\"'`\\]{0,8}#{12}")
+"""What was redacted before: a marker has so many characters at least."""
 _NEAR: Final = 60
 """So far before a name the other words of it may stand."""
 _BLANKS: Final = 24
 _LONGEST: Final = 66
 """So far before a sign a word is read; a longer one is looked at."""
+_NO_WORD: Final = ("",)
+_SHORT: Final = 20
 _SIGN: Final = ord("=")
 _BEFORE_SIGN: Final = " \t\"'\\])*`:=+?!~>"
 
@@ -76,12 +84,15 @@ def _words_before(text: str, start: int) -> list[str]:
         return []
     found: list[str] = []
     while parts and len(found) < 5:
-        last = _WORD_END.search(parts[-1])
-        if last is None:
-            break
-        found.append(last.group())
-        if last.start() or len(last.group()) != len(parts.pop()):
-            break
+        word = parts.pop()
+        if not (word.isalnum() and len(word) < _LONG_WORD):
+            last = _WORD_END.search(word)
+            if last is not None:
+                found.append(last.group())
+            if last is None or last.group() != word:
+                break
+        else:
+            found.append(word)
     return found[::-1]
 
 
@@ -106,11 +117,12 @@ class PairFinder(ValueReader):
         left = _LOOKS + len(text) // _CHARS_A_LOOK
         at = signs.find(_SIGN)
         while at >= 0:
-            if at and signs[at - 1] != _SIGN:
-                near = text[at - _LONGEST if at > _LONGEST else 0 : at].rsplit(None, 1)
-                quiet = known[near[-1]] if near else LOUD
+            if at and signs[at - 1] != _SIGN and _HIDDEN.match(text, at + 1) is None:
+                near = text[at - _LONGEST if at > _LONGEST else 0 : at].rstrip(_BEFORE_SIGN)
+                word = (near.rsplit(None, 1) or _NO_WORD)[-1]
+                quiet = known[word]
                 if quiet == LOUD or not (
-                    (quiet == QUIET and self.narrow) or self._is_quiet(quiet, near[-1], at)
+                    (quiet == QUIET and self.narrow) or self._is_quiet(quiet, word, at)
                 ):
                     left -= 1
                     is_close = left >= 0 and self.left >= 0
@@ -119,10 +131,10 @@ class PairFinder(ValueReader):
                     continue
             at = signs.find(_SIGN, at + 1)
 
-    def _is_quiet(self, quiet: int, near: str, at: int) -> bool:
-        """Tell whether nothing is around the word of such a quietness in *near*, before *at*."""
+    def _is_quiet(self, quiet: int, word: str, at: int) -> bool:
+        """Tell whether nothing is around the word of such a quietness that *word* ends with."""
         text = self.text
-        start = text.rfind(last_word(near), 0, at)
+        start = text.rfind(last_word(word), 0, at)
         if quiet == NAMES:
             return (
                 text[at - 1] in "\"'"
@@ -149,7 +161,7 @@ class PairFinder(ValueReader):
         return "\\" not in value and self.lookup(value) is None
 
     def _in_haste(self, at: int) -> int:
-        """Look at the sign at *at*, at nothing around but a word before; return where to look on.
+        """Look at the sign at *at*, at nothing around but words before; return where to look on.
 
         For texts with so many that a close look at each would take too long.
         """
@@ -158,16 +170,29 @@ class PairFinder(ValueReader):
         start = self._start(max(0, end - 64), end)
         name = text[start:end].lstrip("-+/.")
         verdict = self.lookup(name) if len(name) > 1 else None
+        if verdict is None and name in NAMING and self._named_value(at + 1):
+            return at + 1
         if verdict is None and start and text[start - 1] == " " and has_tail(name):
             before = text[max(0, start - 25) : start - 1].rpartition(" ")[2]
             verdict = self.lookup(f"{before} {name}")
         if verdict is None or verdict.gate in (keys.SLOT, keys.CARD):
             return at + 1
-        value = _HASTY.match(text, at + 1)
+        return self._value_in_haste(at, verdict)
+
+    def _value_in_haste(self, at: int, verdict: Verdict) -> int:
+        """Redact what stands behind the sign at *at* if it may be a secret; return its end."""
+        is_cookie = verdict.gate in (keys.COOKIE, keys.SET_COOKIE)
+        value = (_HASTY_LINE if is_cookie else _HASTY).match(self.text, at + 1)
         if value is None:
             return at + 1
         first, end = value.span(value.lastindex or 0)
-        if gates.is_secret(text[first:end], Verdict(verdict.kind, min(verdict.gate, keys.TEXT))):
+        if value.lastindex == _UNQUOTED:
+            literal = self._literal(at, first, verdict) if self.text[at - 1] in "\"'" else -1
+            if literal >= 0 or placeholders.is_common(self.text[first:end]):
+                return max(literal, end)
+        if verdict.gate > keys.TEXT:
+            verdict = Verdict(verdict.kind, keys.TEXT)
+        if gates.is_secret(self.text[first:end], verdict):
             self.spans.append(Span(first, end, verdict.kind))
         return end
 
@@ -198,11 +223,16 @@ class PairFinder(ValueReader):
 
     def _start(self, floor: int, end: int) -> int:
         """Return where the name begins that ends at *end*, not before *floor*."""
-        marks = self.marks
+        marks, text = self.marks, self.text
         if self.narrow:
             return max(marks.rfind(b" ", floor, end), marks.rfind(b"=", floor, end), floor - 1) + 1
+        near = max(floor, end - _SHORT)
+        if text[near:end].isascii():
+            start = max(marks.rfind(b" ", near, end), marks.rfind(b"=", near, end))
+            if start >= 0:
+                return start + 1
         start = end
-        while start > floor and _in_name(self.text[start - 1]):
+        while start > floor and _in_name(text[start - 1]):
             start -= 1
         return start
 
@@ -313,5 +343,7 @@ class PairFinder(ValueReader):
                 self.redact(after + 1, stop, verdict, quoted=True)
         else:
             value = _VALUE_AFTER.match(text, after)
-            if value is not None:
+            if value is not None and self.left < 0:
+                self._value_in_haste(value.end() - 1, verdict)
+            elif value is not None:
                 self.read("", value.end(), value.end() - 1, verdict)

@@ -48,7 +48,7 @@ def _as_spoken(char: int) -> int:
 _LOWER: Final = bytes(map(_as_spoken, range(256)))
 _MAX_ROUNDS: Final = 3
 _MANY_SPANS: Final = 32
-"""After so many one second look has to do."""
+"""After so many one second look has to do, and after twice as many the first."""
 _COLON_FOLLOWED: Final = re.compile(r":[*56/A]")
 _PASSWORD: Final = re.compile(b"passw")
 # Twice as fast as ``find``, which is slow with what is longer than one byte
@@ -87,7 +87,7 @@ class TextScanner:
         """Return *text* with its secrets redacted; the same object if there are none."""
         spans = self.spans(text)
         rounds = 0
-        most = _MAX_ROUNDS if len(spans) <= _MANY_SPANS else 1
+        most = _MAX_ROUNDS if len(spans) <= _MANY_SPANS else len(spans) <= 2 * _MANY_SPANS
         while spans and rounds <= most:
             # a marker may change how its neighbours read: look again until nothing is found
             text = without(text, spans, counts)
