@@ -24,7 +24,14 @@ from logbraid.scrub.quiet import (
     last_word,
     speaks_abroad,
 )
-from logbraid.scrub.reading import Lookup, ValueReader, after_blanks, closing, opening_quote
+from logbraid.scrub.reading import (
+    OPENERS,
+    Lookup,
+    ValueReader,
+    after_blanks,
+    closing,
+    opening_quote,
+)
 from logbraid.scrub.spans import Span
 
 __all__ = ["Lookup", "PairFinder"]
@@ -57,7 +64,7 @@ _CHARS_A_READ: Final = 400
 _HASTY: Final = re.compile(
     r"[=:>~*]{0,3}[ \t]{0,16}(?:[|>]?-?\r?\n[ \t]{1,16}(?:-[ ])?(?![\w.-]{1,64}:))?"
     r"(?:(?:Bearer|Basic|Token)[ ]{1,4})?"
-    r"(?:\\{0,7}[\"'`]([^\"'`\\\n]{1,4096}+)|([^\s\"'`<>,;&]{2,4096}+))"
+    r"(?:\\{0,7}[\"'`]([^\"'`\\\n]{1,4096}+)|(?![\[({]\s{0,8}[\"'\[({])([^\s\"'`<>,;&]{2,4096}+))"
 )
 _UNQUOTED: Final = 2
 _HASTY_LINE: Final = re.compile(r"[ \t]{0,16}[\"'`]?([^\"'`\r\n]{2,4096}+)")
@@ -65,6 +72,7 @@ _HIDDEN: Final = re.compile(r"[\s\"'`\\]{0,8}#{12}")
 """What was redacted before: a marker has so many characters at least."""
 _NEAR: Final = 60
 """So far before a name the other words of it may stand."""
+_FILLING: Final = "\u2060"
 _BLANKS: Final = 24
 _LONGEST: Final = 66
 """So far before a sign a word is read; a longer one is looked at."""
@@ -79,7 +87,7 @@ _NAME_SIGNS: Final = "_-.~+/%\\\u200b\u200c\u200d\u2060\ufeff\u00ad"
 
 def _words_before(text: str, start: int) -> list[str]:
     """Return up to five words that stand before *start*, one blank behind each."""
-    parts = text[max(0, start - _NEAR) : start].split(" ")
+    parts = text[max(0, start - _NEAR) : start].replace(_FILLING, "").split(" ")
     if parts.pop():
         return []
     found: list[str] = []
@@ -184,7 +192,9 @@ class PairFinder(ValueReader):
         is_cookie = verdict.gate in (keys.COOKIE, keys.SET_COOKIE)
         value = (_HASTY_LINE if is_cookie else _HASTY).match(self.text, at + 1)
         if value is None:
-            return at + 1
+            first = after_blanks(self.text, at + 1)
+            is_open = self.text[first : first + 1] in OPENERS
+            return self._container(first, verdict, at) if is_open else at + 1
         first, end = value.span(value.lastindex or 0)
         if value.lastindex == _UNQUOTED:
             literal = self._literal(at, first, verdict) if self.text[at - 1] in "\"'" else -1

@@ -64,6 +64,9 @@ _ESCAPES: Final = tuple(
     )
 )
 """Quotes and signs in other clothes, each as long as what it is read as."""
+_ESCAPED: Final = re.compile(r"\\{1,8}u([0-9a-fA-F]{4})")
+_FILLING: Final = "\u2060"
+"""Stands behind a letter that was written as an escape: names are read without it."""
 _WIDE: Final = (("\uff1a", ":"), ("\uff1d", "="), ("\u3000", " "), ("\xa0", " "))
 _MARKER: Final = re.compile(r"\[REDACTED:[^\[\]\s]{1,64}\]")
 
@@ -112,6 +115,7 @@ class TextScanner:
             text = _MARKER.sub(_hidden, text)
         if "\\" in text or "%" in text or "&" in text:
             text = _with_plain_quotes(text)
+            ascii_only = text.isascii()
         raw = text.encode("ascii", "replace")
         marks = raw.translate(_MARKS)
         first = marks.find(_RUN)
@@ -127,7 +131,8 @@ class TextScanner:
         self._punctuation(text, raw, spans)
         if has_digit:
             self._digits(text, low, spans)
-        heard = hints.ALL if _PASSWORD.search(low) else has_digit and hints.heard(low)
+        is_told = _PASSWORD.search(low) is not None or (not ascii_only and _FILLING in text)
+        heard = hints.ALL if is_told else has_digit and hints.heard(low)
         if heard:
             self._told(text, low if has_digit else raw.translate(_LOWER), heard, spans)
         if not ascii_only and hints.tells_abroad(text, low):
@@ -247,11 +252,17 @@ class TextScanner:
 
 
 def _with_plain_quotes(text: str) -> str:
-    """Return *text*, as long as before, with escaped quotes and colons as plain ones."""
+    """Return *text*, as long as before, with escaped quotes, colons and letters as plain ones."""
     for escape, same in _ESCAPES:
         if escape in text:
             text = text.replace(escape, same)
-    return text
+    return _ESCAPED.sub(_as_letter, text) if "\\u" in text else text
+
+
+def _as_letter(found: re.Match[str]) -> str:
+    escape = found.group()
+    letter = chr(int(found.group(1), 16))
+    return letter.ljust(len(escape), _FILLING) if letter.isalnum() or letter == "_" else escape
 
 
 def _hidden(found: re.Match[str]) -> str:

@@ -18,6 +18,7 @@ _DESCRIBES: Final = re.compile(
 )
 CODE: Final = 1
 """The noun is followed by a few digits."""
+_FEWEST_DIGITS: Final = 6
 KEY: Final = 2
 """The noun may be one of a key to sort by: only what looks drawn at random is told."""
 _LINK_WORDS: Final = re.compile(
@@ -87,7 +88,7 @@ def hasty(text: str, at: int, strength: int = 0) -> tuple[int, int] | None:
         return None
     if strength == CODE and not value[:3].isdigit():
         return None
-    if strength == KEY and value.isdigit():
+    if strength == KEY and value.isdigit() and len(value) < _FEWEST_DIGITS:
         return None
     return found.start(1), found.start(1) + len(value)
 
