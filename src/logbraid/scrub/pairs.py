@@ -55,18 +55,16 @@ _MULTIPART: Final = re.compile(
 _CODE: Final = Verdict("url_secret", keys.RANDOM)
 _SIGNATURE: Final = Verdict("signature", keys.SHAPED)
 _SESSION: Final = Verdict("cookie", keys.SHAPED)
-_LOOKS: Final = 48
-_CHARS_A_LOOK: Final = 50
-"""So many signs are looked at closely, and one more for so many characters; all more in haste."""
 _READS: Final = 8
 _CHARS_A_READ: Final = 400
-"""As above, for values under the name of a secret."""
+"""So many values are read closely, and one more for so many characters; all more in haste."""
 _HASTY: Final = re.compile(
     r"[=:>~*]{0,3}[ \t]{0,16}(?:[|>]?-?\r?\n[ \t]{1,16}(?:-[ ])?(?![\w.-]{1,64}:))?"
     r"(?:(?:Bearer|Basic|Token)[ ]{1,4})?"
-    r"(?:\\{0,7}[\"'`]([^\"'`\\\n]{1,4096}+)|(?![\[({]\s{0,8}[\"'\[({])([^\s\"'`<>,;&]{2,4096}+))"
+    r"(?:\\{0,7}(?:\"([^\"\\\n]{1,4096}+)|'([^'\\\n]{1,4096}+)|`([^`\\\n]{1,4096}+))|"
+    r"([^\s\"'`<>,;&]{2,4096}+))"
 )
-_UNQUOTED: Final = 2
+_UNQUOTED: Final = 4
 _HASTY_LINE: Final = re.compile(r"[ \t]{0,16}[\"'`]?([^\"'`\r\n]{2,4096}+)")
 _HIDDEN: Final = re.compile(r"[\s\"'`\\]{0,8}#{12}")
 """What was redacted before: a marker has so many characters at least."""
@@ -85,9 +83,9 @@ _BEFORE_SIGN: Final = " \t\"'\\])*`:=+?!~>"
 _NAME_SIGNS: Final = "_-.~+/%\\\u200b\u200c\u200d\u2060\ufeff\u00ad"
 
 
-def _words_before(text: str, start: int) -> list[str]:
-    """Return up to five words that stand before *start*, one blank behind each."""
-    parts = text[max(0, start - _NEAR) : start].replace(_FILLING, "").split(" ")
+def _words_before(near: str) -> list[str]:
+    """Return up to five words that stand at the end of *near*, one blank behind each."""
+    parts = near.replace(_FILLING, "").split(" ")
     if parts.pop():
         return []
     found: list[str] = []
@@ -112,7 +110,7 @@ def _in_name(char: str) -> bool:
 class PairFinder(ValueReader):
     """Reads the pairs of one text into *spans*."""
 
-    __slots__ = ("left",)
+    __slots__ = ("left", "told")
 
     def find(self, known: Mapping[str, int]) -> None:
         """Add the values of all secret names to the spans.
@@ -121,8 +119,8 @@ class PairFinder(ValueReader):
         a look around.
         """
         text, signs = self.text, self.marks
+        self.told: dict[tuple[str, str], Verdict | None] = {}
         self.left = _READS + len(text) // _CHARS_A_READ
-        left = _LOOKS + len(text) // _CHARS_A_LOOK
         at = signs.find(_SIGN)
         while at >= 0:
             if at and signs[at - 1] != _SIGN and _HIDDEN.match(text, at + 1) is None:
@@ -132,10 +130,7 @@ class PairFinder(ValueReader):
                 if quiet == LOUD or not (
                     (quiet == QUIET and self.narrow) or self._is_quiet(quiet, word, at)
                 ):
-                    left -= 1
-                    is_close = left >= 0 and self.left >= 0
-                    done = self._at_sign(at) if is_close else self._in_haste(at)
-                    at = signs.find(_SIGN, max(done, at + 1))
+                    at = signs.find(_SIGN, max(self._at_sign(at), at + 1))
                     continue
             at = signs.find(_SIGN, at + 1)
 
@@ -168,33 +163,23 @@ class PairFinder(ValueReader):
         value = text[first + 1 : close]
         return "\\" not in value and self.lookup(value) is None
 
-    def _in_haste(self, at: int) -> int:
-        """Look at the sign at *at*, at nothing around but words before; return where to look on.
+    def _value_in_haste(self, at: int, verdict: Verdict) -> int:
+        """Redact what stands behind the sign at *at* if it may be a secret; return its end.
 
         For texts with so many that a close look at each would take too long.
         """
-        text = self.text
-        end = self._end(at)
-        start = self._start(max(0, end - 64), end)
-        name = text[start:end].lstrip("-+/.")
-        verdict = self.lookup(name) if len(name) > 1 else None
-        if verdict is None and name in NAMING and self._named_value(at + 1):
+        if verdict.gate == keys.CARD:
             return at + 1
-        if verdict is None and start and text[start - 1] == " " and has_tail(name):
-            before = text[max(0, start - 25) : start - 1].rpartition(" ")[2]
-            verdict = self.lookup(f"{before} {name}")
-        if verdict is None or verdict.gate in (keys.SLOT, keys.CARD):
-            return at + 1
-        return self._value_in_haste(at, verdict)
-
-    def _value_in_haste(self, at: int, verdict: Verdict) -> int:
-        """Redact what stands behind the sign at *at* if it may be a secret; return its end."""
         is_cookie = verdict.gate in (keys.COOKIE, keys.SET_COOKIE)
+        first = after_blanks(self.text, at + 1)
+        if self.text[first : first + 1] in OPENERS:
+            before = len(self.spans)
+            end = self._container(first, verdict, at)
+            if len(self.spans) > before:
+                return end
         value = (_HASTY_LINE if is_cookie else _HASTY).match(self.text, at + 1)
         if value is None:
-            first = after_blanks(self.text, at + 1)
-            is_open = self.text[first : first + 1] in OPENERS
-            return self._container(first, verdict, at) if is_open else at + 1
+            return at + 1
         first, end = value.span(value.lastindex or 0)
         if value.lastindex == _UNQUOTED:
             literal = self._literal(at, first, verdict) if self.text[at - 1] in "\"'" else -1
@@ -223,6 +208,8 @@ class PairFinder(ValueReader):
         verdict = self._judge(name, start, at)
         if verdict is None:
             return at + 1
+        if self.left <= 0:
+            return self._value_in_haste(at, verdict)
         self.left -= 1
         return self.read(name, start, at, verdict)
 
@@ -286,7 +273,14 @@ class PairFinder(ValueReader):
 
     def _with_words_before(self, name: str, start: int) -> Verdict | None:
         """Look up ``API key`` where only ``key`` stands at the sign."""
-        words = _words_before(self.text, start)
+        near = self.text[max(0, start - _NEAR) : start]
+        try:
+            return self.told[near, name]
+        except KeyError:
+            verdict = self.told[near, name] = self._named_in_words(name, _words_before(near))
+            return verdict
+
+    def _named_in_words(self, name: str, words: list[str]) -> Verdict | None:
         if not words:
             return None
         while words and name.lower() in _LINKING:
@@ -353,7 +347,7 @@ class PairFinder(ValueReader):
                 self.redact(after + 1, stop, verdict, quoted=True)
         else:
             value = _VALUE_AFTER.match(text, after)
-            if value is not None and self.left < 0:
+            if value is not None and self.left <= 0:
                 self._value_in_haste(value.end() - 1, verdict)
             elif value is not None:
                 self.read("", value.end(), value.end() - 1, verdict)
