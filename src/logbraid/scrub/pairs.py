@@ -15,7 +15,6 @@ from logbraid.scrub import gates, keys, placeholders
 from logbraid.scrub.keys import Verdict
 from logbraid.scrub.quiet import (
     LINK_NAMES,
-    LOUD,
     NAMES,
     NAMING,
     QUIET,
@@ -66,6 +65,7 @@ _HASTY: Final = re.compile(
 )
 _UNQUOTED: Final = 4
 _HASTY_LINE: Final = re.compile(r"[ \t]{0,16}[\"'`]?([^\"'`\r\n]{2,4096}+)")
+_HIDING: Final = "#" * 12
 _HIDDEN: Final = re.compile(r"[\s\"'`\\]{0,8}#{12}")
 """What was redacted before: a marker has so many characters at least."""
 _NEAR: Final = 60
@@ -121,18 +121,27 @@ class PairFinder(ValueReader):
         text, signs = self.text, self.marks
         self.told: dict[tuple[str, str], Verdict | None] = {}
         self.left = _READS + len(text) // _CHARS_A_READ
+        hides = "#" in text and _HIDING in text
+        narrow = self.narrow
+        before = -1
         at = signs.find(_SIGN)
         while at >= 0:
-            if at and signs[at - 1] != _SIGN and _HIDDEN.match(text, at + 1) is None:
-                near = text[at - _LONGEST if at > _LONGEST else 0 : at].rstrip(_BEFORE_SIGN)
-                word = (near.rsplit(None, 1) or _NO_WORD)[-1]
-                quiet = known[word]
-                if quiet == LOUD or not (
-                    (quiet == QUIET and self.narrow) or self._is_quiet(quiet, word, at)
-                ):
-                    at = signs.find(_SIGN, max(self._at_sign(at), at + 1))
-                    continue
-            at = signs.find(_SIGN, at + 1)
+            floor = at - _LONGEST
+            near = text[floor if floor > before else before + 1 : at].rstrip(_BEFORE_SIGN)
+            word = (near.rsplit(None, 1) or _NO_WORD)[-1]
+            quiet = known[word]
+            if (
+                (quiet == QUIET and narrow)
+                or at == before + 1
+                or (hides and _HIDDEN.match(text, at + 1))
+                or (quiet and self._is_quiet(quiet, word, at))
+            ):
+                before = at
+                at = signs.find(_SIGN, at + 1)
+                continue
+            following = signs.find(_SIGN, max(self._at_sign(at), at + 1))
+            before = signs.rfind(_SIGN, at, following) if following >= 0 else at
+            at = following
 
     def _is_quiet(self, quiet: int, word: str, at: int) -> bool:
         """Tell whether nothing is around the word of such a quietness that *word* ends with."""
@@ -197,8 +206,7 @@ class PairFinder(ValueReader):
         if at and (text[at - 1] in "=:" or (text[at - 1] in "<>" and text[at] == "=")):
             return at + 1  # the second of two signs: the first one was looked at
         end = self._end(at)
-        floor = end - 64 if end > 64 else 0
-        start = self._start(floor, end)
+        start = self._start(max(0, end - 64), end) if end > at - _BLANKS else end
         if end - start < 2:
             return at + 1
         listed = start and text[at] == ":" and not text.startswith(" ", at + 1)

@@ -125,8 +125,6 @@ class QuietWords(dict[str, int]):
 
     def __missing__(self, near: str) -> int:
         """Return ``quietness`` of the last word in *near*, which has no blanks."""
-        if not near:
-            return QUIET
         word = last_word(near) if near.isascii() else ""
         if not word:
             return LOUD
