@@ -59,9 +59,22 @@ def test_steps_are_bounded_and_grow_no_faster_than_the_text(unit: str) -> None:
         '"api_key": "{}",\n',
         "the password is {}.\n",
         "api key: {}\n",
+        "password:\n  {}\n",
+        "password: |\n  {}\n",
+        "cookie: theme=dark; sid={}\n",
+        "- name: DB_PASSWORD\n  value: {}\n",
+        '<add key="ApiKey" value="{}"/>\n',
+        '("name": "password", "value": "{}"),\n',
     ],
 )
 def test_the_last_of_many_secrets_is_redacted_like_the_first(line: str) -> None:
     values = [f"Xq{number}vT7zLp" for number in range(200)]
     scrubbed = Scrubber().scrub_text("".join(map(line.format, values)), {})
     assert [value for value in values if value in scrubbed] == []
+
+
+def test_what_is_no_secret_stays_however_many_secrets_stand_around_it() -> None:
+    lines = [f'"api_key": "Xq{number}vT7zLp",\n' for number in range(200)]
+    plain = '"token": null, "secret": 4821, "password": "required",\nthe secret: expired,\n'
+    scrubbed = Scrubber().scrub_text("".join([*lines, plain]), {})
+    assert scrubbed.endswith(plain)

@@ -17,7 +17,7 @@ from logbraid.scrub.quiet import QuietWords
 from logbraid.scrub.spans import Span
 from logbraid.scrub.text import _MARKS as MARKS
 from logbraid.scrub.text import TextScanner
-from logbraid.scrub.tree import Walker, is_plainly_secret
+from logbraid.scrub.tree import Walker
 from logbraid.settings import ScrubRules
 
 SCANNER = TextScanner(NameRules(), {}, personal_data=False)
@@ -162,6 +162,8 @@ one_word = st.one_of(
     st.from_regex(r"[A-Za-z0-9]{6,66}", fullmatch=True),
     st.from_regex(r"(your|my|test|oauth|none|null|xxxx|sha|md|v)[0-9a-zA-Z]{1,12}", fullmatch=True),
     st.builds(str.__add__, words, st.sampled_from(["1", "22", "2024", "x9"])),
+    st.from_regex(r"([A-Za-z0-9]{1,9}-){1,6}[A-Za-z0-9]{0,9}", fullmatch=True),
+    st.sampled_from("scram-sha-256 aws4-hmac-sha256 2024-01-02T03 your-token-2 xxxx-1".split()),
     woven,
 )
 
@@ -172,13 +174,14 @@ one_word = st.one_of(
     st.sampled_from("password api_key token secret secret_key pin otp auth custom_key".split()),
     st.integers(keys.NUMBERS_TOO, keys.RANDOM),
 )
-def test_what_is_plainly_secret_is_secret(text: str, kind: str, gate: int) -> None:
+def test_what_is_told_at_once_is_what_is_judged(text: str, kind: str, gate: int) -> None:
     verdict = Verdict(kind, gate)
-    assert not is_plainly_secret(text, verdict) or gates.is_secret(text, verdict)
+    assert gates.is_secret(text, verdict) == gates.is_judged_secret(text, verdict)
 
 
 def test_a_password_of_letters_and_digits_is_plainly_secret() -> None:
-    assert is_plainly_secret("hunter2secret", Verdict("password", keys.NUMBERS_TOO))
+    assert gates.is_any_secret(Verdict("password", keys.NUMBERS_TOO))
+    assert gates.is_mixed_word("hunter2secret")
 
 
 @settings(deadline=None)
@@ -249,11 +252,10 @@ def test_quiet_words_before_a_sign_are_passed_over_only_where_no_pair_is(
     parts: list[str], sign: str
 ) -> None:
     text = sign.join(parts).replace("\uff1a", ":")
-    raw = text.encode("ascii", "replace")
-    marks = raw.translate(MARKS) if text.isascii() else b""
+    marks = text.encode("ascii", "replace").translate(MARKS)
     found: tuple[list[Span], list[Span]] = ([], [])
-    PairFinder(text, marks, NameRules(), found[0]).find(raw, EveryLoud())
-    PairFinder(text, marks, NameRules(), found[1]).find(raw, QuietWords(NameRules()))
+    PairFinder(text, marks, NameRules(), found[0]).find(EveryLoud())
+    PairFinder(text, marks, NameRules(), found[1]).find(QuietWords(NameRules()))
     assert found[0] == found[1]
 
 

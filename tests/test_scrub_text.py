@@ -560,6 +560,38 @@ CASES: list[tuple[Any, list[str]]] = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("insert into t values ('bob', 's3cretPW!')", "s3cretPW!"),
+        ("INSERT INTO users VALUES (1, 'x'), (2, 'Tr0ub4dor&3');", "Tr0ub4dor&3"),
+        ('body: {"contrase\\u00f1a": "hunter2"}', "hunter2"),
+        ('x {\\"contrase\\\\u00f1a\\": \\"hunter2\\"}', "hunter2"),
+        ('got {"\\u5bc6\\u7801": "hunter2"} here', "hunter2"),
+        ('got {"p\\u0061ssword": "hunter2"} here', "hunter2"),
+        ('got {"cl\\u00e9 api": "hunter2xx"} here', "hunter2xx"),
+        ("sent. " * 40 + "sk-Ab3dEf9", "Ab3dEf9"),
+        ("sent. " * 40 + "hf_aBcd12", "aBcd12"),
+    ],
+)
+def test_secret_in_columns_without_names_in_escapes_or_cut_short_is_redacted(
+    text: str, secret: str
+) -> None:
+    assert secret not in Scrubber().scrub_text(text, {})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "INSERT INTO orders VALUES (12, 'Order#12', '2024-01-02', 'US$50', 'Bob1@x.org', 'C++17')",
+        'got {"pr\\u00e9nom": "Zo\\u00e9 17", "ni\\u00f1o": "hunter2"} here',
+        "sent. " * 40 + "use sk-learn2",
+    ],
+)
+def test_columns_escapes_and_ends_without_a_secret_stay(text: str) -> None:
+    assert Scrubber().scrub_text(text, {}) is text
+
+
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(("payload", "kept"), CASES)
 def test_secret_goes_and_its_surroundings_stay(payload: Any, kept: list[str], seed: int) -> None:

@@ -28,6 +28,28 @@ _LEAST: Final = {
     "custom_key": 0,
 }
 
+_ANY_WORD: Final = frozenset(("password", "api_key", "token", "secret", "secret_key"))
+"""Kinds of which any word of letters and digits is a secret."""
+_LONGEST_WORD: Final = 64
+_HYPHEN: Final = ord("-")
+
+
+def is_any_secret(verdict: Verdict) -> bool:
+    """Tell whether any word of letters and digits is a secret under a name of that *verdict*."""
+    return verdict.gate <= keys.TEXT and verdict.kind in _ANY_WORD
+
+
+def is_mixed_word(text: str) -> bool:
+    """Tell whether *text* has 8 to 64 ASCII letters and digits, both of them, and hyphens."""
+    if not 8 <= len(text) <= _LONGEST_WORD or not text.isascii():
+        return False
+    raw = text.encode()
+    if _HYPHEN in raw:
+        if placeholders.is_auth_word(text):  # scram-sha-256
+            return False
+        raw = raw.replace(b"-", b"")
+    return raw.isalnum() and not raw.isalpha() and not raw.isdigit()
+
 
 def _is_other(value: str, kind: str) -> bool:
     """Tell a colour, a ratio, a version and the words of a message from a secret."""
@@ -38,8 +60,16 @@ def _is_other(value: str, kind: str) -> bool:
     return "." in value and shapes.is_dated(value)
 
 
-def is_secret(value: str, verdict: Verdict) -> bool:  # noqa: C901, PLR0911 - one exit for each gate
+def is_secret(value: str, verdict: Verdict) -> bool:
     """Tell whether *value* under a name of that *verdict* is to be redacted whole."""
+    # What most passwords and keys are, told in a fifth of the time
+    return (is_any_secret(verdict) and is_mixed_word(value)) or is_judged_secret(value, verdict)
+
+
+def is_judged_secret(  # noqa: C901, PLR0911 - one exit for each gate
+    value: str, verdict: Verdict
+) -> bool:
+    """Do the same, one question after the other."""
     gate = verdict.gate
     if len(value) == 1:
         return gate == keys.NUMBERS_TOO and verdict.kind == "password" and value not in _NO_LETTER

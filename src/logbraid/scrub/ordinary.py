@@ -17,9 +17,10 @@ from logbraid.plain.texts import MAX_KEY_CHARS, clean
 from logbraid.record import Plain
 from logbraid.scrub import inside, keys, neighbours
 from logbraid.scrub.embedded import LEVELS
+from logbraid.scrub.gates import is_any_secret, is_mixed_word
 from logbraid.scrub.keys import Verdict
 from logbraid.scrub.spans import redacted
-from logbraid.scrub.tree import Walker, is_any_secret, is_mixed_word
+from logbraid.scrub.tree import Walker
 from logbraid.truncate import all_short
 
 MAX_DEPTH: Final = 5

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import unquote
 
-from logbraid.scrub import gates, keys
+from logbraid.scrub import gates, keys, placeholders
 from logbraid.scrub.keys import Verdict
 from logbraid.scrub.quiet import (
     LINK_NAMES,
@@ -20,13 +20,22 @@ from logbraid.scrub.quiet import (
     QUIET,
     has_tail,
     is_session,
+    last_word,
     speaks_abroad,
 )
-from logbraid.scrub.reading import Lookup, ValueReader, after_blanks, closing, opening_quote
+from logbraid.scrub.reading import (
+    OPENERS,
+    Lookup,
+    ValueReader,
+    after_blanks,
+    closing,
+    opening_quote,
+)
 from logbraid.scrub.spans import Span
 
 __all__ = ["Lookup", "PairFinder"]
 
+_LONG_WORD: Final = 31
 _WORD_END: Final = re.compile(r"\w[\w-]{0,30}\Z")
 _LINKING: Final = frozenset(
     "is ist est es now lautet set to changed reset updated was are \u00e9 \u00e8 auf".split()
@@ -45,42 +54,51 @@ _MULTIPART: Final = re.compile(
 _CODE: Final = Verdict("url_secret", keys.RANDOM)
 _SIGNATURE: Final = Verdict("signature", keys.SHAPED)
 _SESSION: Final = Verdict("cookie", keys.SHAPED)
-_LOOKS: Final = 96
-_CHARS_A_LOOK: Final = 25
-"""So many signs are looked at closely, and one more for so many characters; all more in haste."""
 _READS: Final = 8
-_CHARS_A_READ: Final = 200
-"""As above, for values under the name of a secret."""
+_CHARS_A_READ: Final = 400
+"""So many values are read closely, and one more for so many characters; all more in haste."""
 _HASTY: Final = re.compile(
-    r"[=:>~*]{0,3}[ \t]{0,16}(?:(?:Bearer|Basic|Token)[ ]{1,4})?"
-    r"(?:\\{0,7}[\"'`]([^\"'`\\\n]{1,4096}+)|([^\s\"'`<>,;&]{2,4096}+))"
+    r"[=:>~*]{0,3}[ \t]{0,16}(?:[|>]?-?\r?\n[ \t]{1,16}(?:-[ ])?(?![\w.-]{1,64}:))?"
+    r"(?:(?:Bearer|Basic|Token)[ ]{1,4})?"
+    r"(?:\\{0,7}(?:\"([^\"\\\n]{1,4096}+)|'([^'\\\n]{1,4096}+)|`([^`\\\n]{1,4096}+))|"
+    r"([^\s\"'`<>,;&]{2,4096}+))"
 )
+_UNQUOTED: Final = 4
+_HASTY_LINE: Final = re.compile(r"[ \t]{0,16}[\"'`]?([^\"'`\r\n]{2,4096}+)")
+_HIDING: Final = "#" * 12
+_HIDDEN: Final = re.compile(r"[\s\"'`\\]{0,8}#{12}")
+"""What was redacted before: a marker has so many characters at least."""
 _NEAR: Final = 60
 """So far before a name the other words of it may stand."""
+_FILLING: Final = "\u2060"
+_BLANKS: Final = 24
+_LONGEST: Final = 66
+"""So far before a sign a word is read; a longer one is looked at."""
+_NO_WORD: Final = ("",)
+_SHORT: Final = 20
+_SIGN: Final = ord("=")
 _BEFORE_SIGN: Final = " \t\"'\\])*`:=+?!~>"
 
 
 _NAME_SIGNS: Final = "_-.~+/%\\\u200b\u200c\u200d\u2060\ufeff\u00ad"
-_WORDS: Final = bytes(
-    58 if c in b":=" else c if (chr(c).isalnum() and c < 128) or c in b"_-.~+/%\\(" else 32
-    for c in range(256)
-)
-_WIDE_WORDS: Final = _WORDS[:63] + b"?" + _WORDS[64:]
 
 
-def _words_before(text: str, start: int) -> list[str]:
-    """Return up to five words that stand before *start*, one blank behind each."""
-    parts = text[max(0, start - _NEAR) : start].split(" ")
+def _words_before(near: str) -> list[str]:
+    """Return up to five words that stand at the end of *near*, one blank behind each."""
+    parts = near.replace(_FILLING, "").split(" ")
     if parts.pop():
         return []
     found: list[str] = []
     while parts and len(found) < 5:
-        last = _WORD_END.search(parts[-1])
-        if last is None:
-            break
-        found.append(last.group())
-        if last.start() or len(last.group()) != len(parts.pop()):
-            break
+        word = parts.pop()
+        if not (word.isalnum() and len(word) < _LONG_WORD):
+            last = _WORD_END.search(word)
+            if last is not None:
+                found.append(last.group())
+            if last is None or last.group() != word:
+                break
+        else:
+            found.append(word)
     return found[::-1]
 
 
@@ -92,40 +110,43 @@ def _in_name(char: str) -> bool:
 class PairFinder(ValueReader):
     """Reads the pairs of one text into *spans*."""
 
-    __slots__ = ("left",)
+    __slots__ = ("left", "told")
 
-    def find(self, raw: bytes, known: Mapping[str, int]) -> None:
+    def find(self, known: Mapping[str, int]) -> None:
         """Add the values of all secret names to the spans.
 
-        *raw* is the text with ``?`` for all beyond ASCII, *known* the quietness of words; the quiet
-        ones are passed over, at a tenth of the time of a look around.
+        *known* is the quietness of words; the quiet ones are passed over, at a tenth of the time of
+        a look around.
         """
-        text = self.text
-        narrow = text.isascii()
-        words = raw.translate(_WORDS if narrow else _WIDE_WORDS).decode()
-        parts = words.split(":")
-        parts.pop()
-        left = _LOOKS + len(text) // _CHARS_A_LOOK
+        text, signs = self.text, self.marks
+        self.told: dict[tuple[str, str], Verdict | None] = {}
         self.left = _READS + len(text) // _CHARS_A_READ
-        at = -1
-        done = 0
-        for part in parts:
-            at += len(part) + 1
-            if not part or at < done:
+        hides = "#" in text and _HIDING in text
+        narrow = self.narrow
+        before = -1
+        at = signs.find(_SIGN)
+        while at >= 0:
+            floor = at - _LONGEST
+            near = text[floor if floor > before else before + 1 : at].rstrip(_BEFORE_SIGN)
+            word = (near.rsplit(None, 1) or _NO_WORD)[-1]
+            quiet = known[word]
+            if (
+                (quiet == QUIET and narrow)
+                or at == before + 1
+                or (hides and _HIDDEN.match(text, at + 1))
+                or (quiet and self._is_quiet(quiet, word, at))
+            ):
+                before = at
+                at = signs.find(_SIGN, at + 1)
                 continue
-            last = part.rsplit(None, 1)
-            if last:
-                quiet = known[last[-1]]
-                if quiet == QUIET and narrow:
-                    continue
-                if quiet and self._is_quiet(quiet, at - len(part) + part.rfind(last[-1]), at):
-                    continue
-            left -= 1
-            done = self._at_sign(at) if left >= 0 and self.left >= 0 else self._in_haste(at)
+            following = signs.find(_SIGN, max(self._at_sign(at), at + 1))
+            before = signs.rfind(_SIGN, at, following) if following >= 0 else at
+            at = following
 
-    def _is_quiet(self, quiet: int, start: int, at: int) -> bool:
-        """Tell whether nothing is around a word of such a quietness from *start* to *at*."""
+    def _is_quiet(self, quiet: int, word: str, at: int) -> bool:
+        """Tell whether nothing is around the word of such a quietness that *word* ends with."""
         text = self.text
+        start = text.rfind(last_word(word), 0, at)
         if quiet == NAMES:
             return (
                 text[at - 1] in "\"'"
@@ -151,41 +172,41 @@ class PairFinder(ValueReader):
         value = text[first + 1 : close]
         return "\\" not in value and self.lookup(value) is None
 
-    def _in_haste(self, at: int) -> int:
-        """Look at the sign at *at*, at nothing around but a word before; return where to look on.
+    def _value_in_haste(self, at: int, verdict: Verdict) -> int:
+        """Redact what stands behind the sign at *at* if it may be a secret; return its end.
 
         For texts with so many that a close look at each would take too long.
         """
-        text = self.text
-        end = at
-        while end > 0 and text[end - 1] in _BEFORE_SIGN and at - end < 24:
-            end -= 1
-        start = self._start(max(0, end - 64), end)
-        name = text[start:end].lstrip("-+/.")
-        verdict = self.lookup(name) if len(name) > 1 else None
-        if verdict is None and start and text[start - 1] == " " and has_tail(name):
-            before = text[max(0, start - 25) : start - 1].rpartition(" ")[2]
-            verdict = self.lookup(f"{before} {name}")
-        if verdict is None or verdict.gate in (keys.SLOT, keys.CARD):
+        if verdict.gate == keys.CARD:
             return at + 1
-        value = _HASTY.match(text, at + 1)
+        is_cookie = verdict.gate in (keys.COOKIE, keys.SET_COOKIE)
+        first = after_blanks(self.text, at + 1)
+        if self.text[first : first + 1] in OPENERS:
+            before = len(self.spans)
+            end = self._container(first, verdict, at)
+            if len(self.spans) > before:
+                return end
+        value = (_HASTY_LINE if is_cookie else _HASTY).match(self.text, at + 1)
         if value is None:
             return at + 1
         first, end = value.span(value.lastindex or 0)
-        if gates.is_secret(text[first:end], Verdict(verdict.kind, min(verdict.gate, keys.TEXT))):
+        if value.lastindex == _UNQUOTED:
+            literal = self._literal(at, first, verdict) if self.text[at - 1] in "\"'" else -1
+            if literal >= 0 or placeholders.is_common(self.text[first:end]):
+                return max(literal, end)
+        if verdict.gate > keys.TEXT:
+            verdict = Verdict(verdict.kind, keys.TEXT)
+        if gates.is_secret(self.text[first:end], verdict):
             self.spans.append(Span(first, end, verdict.kind))
         return end
 
     def _at_sign(self, at: int) -> int:
         """Look at the sign at *at*; return where to look on."""
         text = self.text
-        end = at
         if at and (text[at - 1] in "=:" or (text[at - 1] in "<>" and text[at] == "=")):
             return at + 1  # the second of two signs: the first one was looked at
-        while end > 0 and text[end - 1] in _BEFORE_SIGN and at - end < 24:
-            end -= 1
-        floor = end - 64 if end > 64 else 0
-        start = self._start(floor, end)
+        end = self._end(at)
+        start = self._start(max(0, end - 64), end) if end > at - _BLANKS else end
         if end - start < 2:
             return at + 1
         listed = start and text[at] == ":" and not text.startswith(" ", at + 1)
@@ -195,16 +216,28 @@ class PairFinder(ValueReader):
         verdict = self._judge(name, start, at)
         if verdict is None:
             return at + 1
+        if self.left <= 0:
+            return self._value_in_haste(at, verdict)
         self.left -= 1
         return self.read(name, start, at, verdict)
 
+    def _end(self, at: int) -> int:
+        """Return where the name ends that the sign at *at* stands behind."""
+        floor = max(0, at - _BLANKS)
+        return floor + len(self.text[floor:at].rstrip(_BEFORE_SIGN))
+
     def _start(self, floor: int, end: int) -> int:
         """Return where the name begins that ends at *end*, not before *floor*."""
-        marks = self.marks
-        if len(marks) == len(self.text):
+        marks, text = self.marks, self.text
+        if self.narrow:
             return max(marks.rfind(b" ", floor, end), marks.rfind(b"=", floor, end), floor - 1) + 1
+        near = max(floor, end - _SHORT)
+        if text[near:end].isascii():
+            start = max(marks.rfind(b" ", near, end), marks.rfind(b"=", near, end))
+            if start >= 0:
+                return start + 1
         start = end
-        while start > floor and _in_name(self.text[start - 1]):
+        while start > floor and _in_name(text[start - 1]):
             start -= 1
         return start
 
@@ -248,7 +281,14 @@ class PairFinder(ValueReader):
 
     def _with_words_before(self, name: str, start: int) -> Verdict | None:
         """Look up ``API key`` where only ``key`` stands at the sign."""
-        words = _words_before(self.text, start)
+        near = self.text[max(0, start - _NEAR) : start]
+        try:
+            return self.told[near, name]
+        except KeyError:
+            verdict = self.told[near, name] = self._named_in_words(name, _words_before(near))
+            return verdict
+
+    def _named_in_words(self, name: str, words: list[str]) -> Verdict | None:
         if not words:
             return None
         while words and name.lower() in _LINKING:
@@ -315,5 +355,7 @@ class PairFinder(ValueReader):
                 self.redact(after + 1, stop, verdict, quoted=True)
         else:
             value = _VALUE_AFTER.match(text, after)
-            if value is not None:
+            if value is not None and self.left <= 0:
+                self._value_in_haste(value.end() - 1, verdict)
+            elif value is not None:
                 self.read("", value.end(), value.end() - 1, verdict)

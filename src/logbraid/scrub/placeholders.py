@@ -54,7 +54,7 @@ _REFERENCE: Final = re.compile(
     r"arn:aws[\w-]{0,10}:|projects/[^/\s]{1,64}/secrets/|(?:vault|secret|ssm|op|keyring|aws-sm|"
     r"env|file|awssm|gcpsm|azurekv|doppler|infisical):(?://)?[A-Za-z_/.]|secretref:|"
     r"@Microsoft\.KeyVault|\{\{resolve:|!(?:Ref|Sub|GetAtt|secret|vault|ENV)\b|\{\{|\$\{\{?|"
-    r"valueFrom\b|secrets?\.[A-Za-z]",
+    r"valueFrom(?![\w-])|secrets?\.[A-Za-z]",
 )
 _PATH: Final = re.compile(
     r"(?:(?:/(?:etc|var|run|home|usr|opt|secrets?|mnt|tmp|app|root|srv|data|dev|proc|private|Users|"

@@ -104,6 +104,18 @@ def quietness(  # noqa: PLR0911 - one exit for each reason
     return BARE if has_tail(name) else QUIET
 
 
+_WORDS: Final = bytes(
+    c if (chr(c).isalnum() and c < 128) or c in b"_-.~+/%\\(" else 32 for c in range(256)
+)
+_AROUND: Final = "\"'{[,*`"
+
+
+def last_word(near: str) -> str:
+    """Return the last word of ASCII text that a name could end with; nothing if there is none."""
+    words = near.encode().translate(_WORDS).split()
+    return words[-1].decode() if words else ""
+
+
 class QuietWords(dict[str, int]):
     """``quietness`` of the words seen so far, bounded and emptied when full."""
 
@@ -111,11 +123,16 @@ class QuietWords(dict[str, int]):
         super().__init__()
         self._lookup = lookup
 
-    def __missing__(self, word: str) -> int:
-        """Return ``quietness`` of *word*, which was not seen yet."""
+    def __missing__(self, near: str) -> int:
+        """Return ``quietness`` of the last word in *near*, which has no blanks."""
+        word = last_word(near) if near.isascii() else ""
+        if not word:
+            return LOUD
+        if near.strip(_AROUND) != word:
+            return self[word]
         quiet = quietness(word, self._lookup)
-        if len(word) <= _LONGEST_NAME:
+        if len(near) <= _LONGEST_NAME:
             if len(self) >= _MAX_WORDS:
                 self.clear()
-            self[word] = quiet
+            self[near] = quiet
         return quiet

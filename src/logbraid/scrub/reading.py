@@ -25,7 +25,7 @@ _CUT: Final = re.compile(
 )
 _LITERAL: Final = re.compile(r"(?:null|None|nil|true|false|True|False|undefined|NaN)(?![\w])")
 _NUMBER: Final = re.compile(r"-?\d{1,32}(?![\w.])")
-_OPENERS: Final = {"{": "}", "[": "]", "(": ")"}
+OPENERS: Final = frozenset("{[(")
 _STRING: Final = re.compile(r"(\\{0,7})([\"'])")
 _BRACED: Final = re.compile(r"\{([^{}\"'\s:,]{4,256})\}(?=;|\Z)")
 _CONCAT: Final = re.compile(r"[\"'][ ]{0,4}\+[ ]{0,4}[\"']([^\"'\n]{1,1024})[\"']")
@@ -73,11 +73,12 @@ def opening_quote(text: str, at: int) -> re.Match[str] | None:
 class ValueReader:
     """Reads the values of one text into *spans*."""
 
-    __slots__ = ("lookup", "marks", "spans", "text")
+    __slots__ = ("lookup", "marks", "narrow", "spans", "text")
 
     def __init__(self, text: str, marks: bytes, lookup: Lookup, spans: list[Span]) -> None:
         self.text = text
         self.marks = marks
+        self.narrow = text.isascii()
         self.lookup = lookup
         self.spans = spans
 
@@ -116,7 +117,7 @@ class ValueReader:
         if braced is not None and verdict.gate != keys.COOKIE:
             self.redact(braced.start(1), braced.end(1), verdict, quoted=False)
             return braced.end()
-        if text[first : first + 1] in _OPENERS and not text.startswith(("{{", "(("), first):
+        if text[first : first + 1] in OPENERS and not text.startswith(("{{", "(("), first):
             return self._container(first, verdict, at)
         if at > 0 and text[at - 1] in "\"'":
             literal = self._literal(at, first, verdict)

@@ -14,6 +14,8 @@ _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d[\d:.Z+ -]{0,24})?\Z"
 _VERSION: Final = re.compile(r"v?\d{1,4}(?:\.\d{1,5}){0,3}(?:[a-z]{1,5}\d{0,3})?\Z")
 _HAS_DIGIT: Final = re.compile(r"\d")
 _HAS_LETTER: Final = re.compile(r"[A-Za-z]")
+_TYPED: Final = re.compile(r"[A-Za-z0-9!@#$%^&*?~+._-]*\Z")
+_MAIL: Final = re.compile(r"@[\w-]+\.")
 _LINK: Final = re.compile(r"[a-z][a-z0-9+.-]{1,20}://")
 
 
@@ -71,6 +73,18 @@ def is_mixed(value: str) -> bool:
         return True
     return any(char in "!@#$%^&*?+~=" for char in value) or (
         len(value) >= 16 and mixes_case(value) and value.isalnum()
+    )
+
+
+def is_strong(value: str) -> bool:
+    """Tell whether *value* has all that rules for passwords ask for: ``s3cretPW!``."""
+    return (
+        8 <= len(value) <= 64
+        and _TYPED.match(value) is not None
+        and _MAIL.search(value) is None
+        and value.lower() != value != value.upper()
+        and _HAS_DIGIT.search(value) is not None
+        and any(char in "!@$^&*~" for char in value)
     )
 
 

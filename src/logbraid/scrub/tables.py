@@ -9,7 +9,7 @@ import re
 from itertools import chain, islice
 from typing import Final
 
-from logbraid.scrub import gates, keys
+from logbraid.scrub import gates, keys, shapes
 from logbraid.scrub.keys import Verdict
 from logbraid.scrub.pairs import Lookup
 from logbraid.scrub.spans import Span
@@ -18,12 +18,16 @@ _INSERT: Final = re.compile(
     r"(?i)\b(?:insert|replace)\s{1,8}(?:ignore\s{1,8})?into\s{1,8}[^\s(]{1,128}\s{0,8}\(([^()"
     r"]{1,1024}+)\)\s{0,8}(?:output[^()]{0,64})?values?\s{0,8}"
 )
+_INSERT_ALL: Final = re.compile(
+    r"(?i)\b(?:insert|replace)\s{1,8}(?:ignore\s{1,8})?into\s{1,8}[^\s(]{1,128}\s{1,8}values?\s{0,8}(?=\()"
+)
 _TUPLE: Final = re.compile(r"\s{0,8},?\s{0,8}\(")
 _CELL: Final = re.compile(
     r"\s{0,8}(?:[nNbBeE]?'((?:[^'\\]|''|\\.){0,1024}+)'|\"((?:[^\"\\]|\\.){0,1024}+)\"|([^,()"
     r"'\"]{0,256}+(?:\([^()]{0,128}\))?))\s{0,8}([,)]?)"
 )
 _MAX_LINES: Final = 2000
+_UNNAMED: Final = Verdict("password", keys.TEXT)
 
 
 def find_inserts(text: str, lookup: Lookup, spans: list[Span]) -> None:
@@ -31,11 +35,16 @@ def find_inserts(text: str, lookup: Lookup, spans: list[Span]) -> None:
     for found in _INSERT.finditer(text):
         names = [name.strip(' `"[]\r\n\t') for name in found.group(1).split(",")]
         wanted = _wanted(names, lookup)
-        if not wanted:
-            continue
-        row = _TUPLE.match(text, found.end())
-        while row is not None:
-            row = _TUPLE.match(text, _row(text, row.end(), wanted, spans))
+        if wanted:
+            _rows(text, found.end(), wanted, spans)
+    for found in _INSERT_ALL.finditer(text):
+        _rows(text, found.end(), None, spans)
+
+
+def _rows(text: str, at: int, wanted: dict[int, Verdict] | None, spans: list[Span]) -> None:
+    row = _TUPLE.match(text, at)
+    while row is not None:
+        row = _TUPLE.match(text, _row(text, row.end(), wanted, spans))
 
 
 def _wanted(names: list[str], lookup: Lookup) -> dict[int, Verdict]:
@@ -47,14 +56,17 @@ def _wanted(names: list[str], lookup: Lookup) -> dict[int, Verdict]:
     return wanted
 
 
-def _row(text: str, at: int, wanted: dict[int, Verdict], spans: list[Span]) -> int:
-    """Read one tuple of values from *at*; return where it ends."""
+def _row(text: str, at: int, wanted: dict[int, Verdict] | None, spans: list[Span]) -> int:
+    """Read one tuple of values from *at*; return where it ends.
+
+    Without names, ``None``, a value has to look like a password itself.
+    """
     column = 0
     while True:
         cell = _CELL.match(text, at)
         if cell is None:
             return len(text)
-        verdict = wanted.get(column)
+        verdict = _UNNAMED if wanted is None else wanted.get(column)
         if verdict is not None:
             for group in (1, 2, 3):
                 value = cell.group(group)
@@ -67,6 +79,8 @@ def _row(text: str, at: int, wanted: dict[int, Verdict], spans: list[Span]) -> i
 
 
 def _is_secret(value: str, verdict: Verdict, *, quoted: bool) -> bool:
+    if verdict is _UNNAMED:
+        return quoted and shapes.is_strong(value)
     if quoted:
         return gates.is_secret(value, verdict)
     if value.strip().isdigit():

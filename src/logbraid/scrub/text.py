@@ -30,6 +30,8 @@ def _table(token: str, signs: str) -> bytes:
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _MARKS: Final = _table(_LETTERS + "_-.~+/%\\", ":=")
 _RUN: Final = b"a" * 20
+_BLANK: Final = ord(" ")
+_SIGN: Final = ord("=")
 
 
 def _as_spoken(char: int) -> int:
@@ -46,9 +48,10 @@ def _as_spoken(char: int) -> int:
 _LOWER: Final = bytes(map(_as_spoken, range(256)))
 _MAX_ROUNDS: Final = 3
 _MANY_SPANS: Final = 32
-"""After so many one second look has to do."""
-_AFTER_COLON: Final = frozenset("*56/A")
-_COLONS: Final = 16
+"""After so many one second look has to do, and after twice as many the first."""
+_COLON_FOLLOWED: Final = re.compile(r":[*56/A]")
+_PASSWORD: Final = re.compile(b"passw")
+# Twice as fast as ``find``, which is slow with what is longer than one byte
 _ESCAPES: Final = tuple(
     (escape, sign.rjust(len(escape), filling))
     for escape, sign, filling in (
@@ -61,6 +64,9 @@ _ESCAPES: Final = tuple(
     )
 )
 """Quotes and signs in other clothes, each as long as what it is read as."""
+_ESCAPED: Final = re.compile(r"\\{1,8}u([0-9a-fA-F]{4})")
+_FILLING: Final = "\u2060"
+"""Stands behind a letter that was written as an escape: names are read without it."""
 _WIDE: Final = (("\uff1a", ":"), ("\uff1d", "="), ("\u3000", " "), ("\xa0", " "))
 _MARKER: Final = re.compile(r"\[REDACTED:[^\[\]\s]{1,64}\]")
 
@@ -84,7 +90,7 @@ class TextScanner:
         """Return *text* with its secrets redacted; the same object if there are none."""
         spans = self.spans(text)
         rounds = 0
-        most = _MAX_ROUNDS if len(spans) <= _MANY_SPANS else 1
+        most = _MAX_ROUNDS if len(spans) <= _MANY_SPANS else len(spans) <= 2 * _MANY_SPANS
         while spans and rounds <= most:
             # a marker may change how its neighbours read: look again until nothing is found
             text = without(text, spans, counts)
@@ -109,6 +115,7 @@ class TextScanner:
             text = _MARKER.sub(_hidden, text)
         if "\\" in text or "%" in text or "&" in text:
             text = _with_plain_quotes(text)
+            ascii_only = text.isascii()
         raw = text.encode("ascii", "replace")
         marks = raw.translate(_MARKS)
         first = marks.find(_RUN)
@@ -116,15 +123,16 @@ class TextScanner:
             self._runs(text, raw, marks, first, spans)
         if len(text) >= 200:
             self._last_run(text, marks, spans)
-        if ":" in text or "=" in text:
-            self._signs(text, raw, marks if ascii_only else b"", spans)
         has_digit = hints.has_digit(text)
+        if ":" in text or "=" in text:
+            self._signs(text, raw, marks, has_digit, spans)
         low = raw.translate(_LOWER) if has_digit or not ascii_only else raw.lower()
         self._quotes(text, raw, spans)
         self._punctuation(text, raw, spans)
         if has_digit:
             self._digits(text, low, spans)
-        heard = hints.ALL if low.find(b"passw") >= 0 else has_digit and hints.heard(low)
+        is_told = _PASSWORD.search(low) is not None or (not ascii_only and _FILLING in text)
+        heard = hints.ALL if is_told else has_digit and hints.heard(low)
         if heard:
             self._told(text, low if has_digit else raw.translate(_LOWER), heard, spans)
         if not ascii_only and hints.tells_abroad(text, low):
@@ -148,22 +156,24 @@ class TextScanner:
             at = marks.find(_RUN, end)
 
     def _last_run(self, text: str, marks: bytes, spans: list[Span]) -> None:
-        last = marks.rfind(b" ") + 1
-        last = max(last, marks.rfind(b"=", last) + 1)
+        last = marks.rfind(_BLANK) + 1
+        last = max(last, marks.rfind(_SIGN, last) + 1)
         if len(text) - last >= 7:
             values.find_cut(text, last, spans)
 
-    def _signs(self, text: str, raw: bytes, marks: bytes, spans: list[Span]) -> None:
+    def _signs(
+        self, text: str, raw: bytes, marks: bytes, has_digit: bool, spans: list[Span]
+    ) -> None:
         if "@" in text:
             urls.find_userinfo(text, spans)
-        if _is_colon_followed(text):
+        if (has_digit or "/" in text or "*" in text) and _COLON_FOLLOWED.search(text):
             if ":*:" in text or ":543" in text or ":643" in text:
                 notation.find_pgpass(text, spans)
             if "://" in text:
                 urls.find_webhooks(text, spans)
             if ":AA" in text:
                 values.find_telegram(text, raw, spans)
-        PairFinder(text, marks, self._lookup, spans).find(raw, self._quiet)
+        PairFinder(text, marks, self._lookup, spans).find(self._quiet)
 
     def _digits(self, text: str, low: bytes, spans: list[Span]) -> None:
         at = low.find(b"0000")
@@ -199,7 +209,7 @@ class TextScanner:
             self._dashes(text, raw, spans)
         if "/" in text:
             self._slashes(text, spans)
-        if "%3" in text:
+        if "%" in text and "%3" in text:
             notation.find_encoded(text, lookup, spans)
         if "|" in text:
             tables.find_bar_rows(text, lookup, spans)
@@ -241,24 +251,18 @@ class TextScanner:
             prose.find_reversed(text, low, spans)
 
 
-def _is_colon_followed(text: str) -> bool:
-    """Tell whether a colon may stand before a sign that matters; in prose there is a space."""
-    at = text.find(":")
-    for _ in range(_COLONS):
-        if at < 0:
-            return False
-        if text[at + 1 : at + 2] in _AFTER_COLON:
-            return True
-        at = text.find(":", at + 1)
-    return at >= 0
-
-
 def _with_plain_quotes(text: str) -> str:
-    """Return *text*, as long as before, with escaped quotes and colons as plain ones."""
+    """Return *text*, as long as before, with escaped quotes, colons and letters as plain ones."""
     for escape, same in _ESCAPES:
         if escape in text:
             text = text.replace(escape, same)
-    return text
+    return _ESCAPED.sub(_as_letter, text) if "\\u" in text else text
+
+
+def _as_letter(found: re.Match[str]) -> str:
+    escape = found.group()
+    letter = chr(int(found.group(1), 16))
+    return letter.ljust(len(escape), _FILLING) if letter.isalnum() or letter == "_" else escape
 
 
 def _hidden(found: re.Match[str]) -> str:

@@ -18,6 +18,9 @@ _DESCRIBES: Final = re.compile(
 )
 CODE: Final = 1
 """The noun is followed by a few digits."""
+_FEWEST_DIGITS: Final = 6
+KEY: Final = 2
+"""The noun may be one of a key to sort by: only what looks drawn at random is told."""
 _LINK_WORDS: Final = re.compile(
     r"(?i)[\"'`*)]{0,3}(?:[ ]{1,3}(?:for|of|to|on|in|from|the|this|our|my|your|user|account|"
     r"admin|root|db|"
@@ -78,11 +81,16 @@ def hasty(text: str, at: int, strength: int = 0) -> tuple[int, int] | None:
     digit or stands in quotes counts as the secret, unless it is masked.
     """
     found = _HASTY.match(text, at)
-    if found is None or not found.group(1).strip("*#.xX[]()"):
+    if found is None:
         return None
-    if strength == CODE and not found.group(1)[:3].isdigit():
+    value = found.group(1).rstrip(".,;:)]}")
+    if not value.strip("*#.xX[](") or placeholders.is_common(value):
         return None
-    return found.span(1)
+    if strength == CODE and not value[:3].isdigit():
+        return None
+    if strength == KEY and value.isdigit() and len(value) < _FEWEST_DIGITS:
+        return None
+    return found.start(1), found.start(1) + len(value)
 
 
 def after_noun(text: str, at: int, strength: int) -> tuple[int, int] | None:
@@ -142,7 +150,7 @@ def _is_told(value: str, strength: int, *, linked: bool, quoted: bool, last: boo
     letters = any(map(str.isalpha, value))
     if strength == CODE:
         return 3 <= len(value) <= 11 and value.replace("-", "").isdigit() and len(value) >= 3
-    if strength == 2:
+    if strength == KEY:
         return shapes.is_shaped(value) or (
             linked and len(value) >= 8 and digits and letters and not shapes.is_dated(value)
         )

@@ -30,8 +30,6 @@ _MIN_TEXT: Final = 4
 _MAX_REDACTED: Final = 1024
 _KEY: Final = os.urandom(32)
 _MAX_ROWS: Final = 1024
-_ANY_WORD: Final = frozenset(("password", "api_key", "token", "secret", "secret_key"))
-"""Kinds of which any word of letters and digits is a secret."""
 
 
 class Walker:
@@ -276,7 +274,7 @@ class Walker:
         """Scrub a text under a name of that *verdict*."""
         gate = verdict.gate
         if gate <= keys.SHAPED or gate in (keys.TOKEN, keys.AUTH_PAIR, keys.RANDOM):
-            if is_plainly_secret(text, verdict) or gates.is_secret(text, verdict):
+            if gates.is_secret(text, verdict):
                 return marker(verdict.kind, counts)
             return self.scan(text, counts, levels)
         spans: list[Span] = []
@@ -307,25 +305,3 @@ class Walker:
         ):
             return value
         return marker(verdict.kind, counts)
-
-
-def is_any_secret(verdict: Verdict) -> bool:
-    """Tell whether any word of letters and digits is a secret under a name of that *verdict*."""
-    return verdict.gate <= keys.TEXT and verdict.kind in _ANY_WORD
-
-
-def is_mixed_word(text: str) -> bool:
-    """Tell whether *text* is one word of 8 to 64 ASCII letters and digits, both of them."""
-    if not 8 <= len(text) <= _MAX_CLEAN or not text.isascii():
-        return False
-    raw = text.encode()
-    return raw.isalnum() and not raw.isalpha() and not raw.isdigit()
-
-
-def is_plainly_secret(text: str, verdict: Verdict) -> bool:
-    """Tell by its form alone that ``gates.is_secret`` would say so; ``False``: unknown.
-
-    A shortcut for what most passwords and keys are, one word of letters and digits: a fifth of the
-    time. A test holds both equal.
-    """
-    return is_any_secret(verdict) and is_mixed_word(text)

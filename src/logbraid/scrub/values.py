@@ -64,6 +64,16 @@ _CUT_HEADS: Final = {
 _CUT: Final = re.compile(
     _LEFT + "(" + _any_of(_CUT_HEADS) + r")(?=[\w-]{0,40}[0-9A-Z])[\w.+/=-]{4,400}+\Z"
 )
+_SHORT_HEADS: Final = {
+    head: row.kind for row in FORMATS for head in row.heads if len(head) == 3 and not head.isalnum()
+}
+_SHORT_CUT: Final = re.compile(
+    _LEFT
+    + "("
+    + _any_of(_SHORT_HEADS)
+    + r")(?=[^A-Z]{0,64}[A-Z])(?=[^a-z]{0,64}[a-z])(?=[^0-9]{0,64}[0-9])[A-Za-z0-9]{6,400}+\Z"
+)
+"""A head that short may be anything: behind it both cases and a digit."""
 _LONGEST_CUT: Final = 400 + max(map(len, _CUT_HEADS))
 _JWT_HEAD: Final = re.compile(
     r"eyJ(?:hbGciOi|0eXAiOi|raWQiOi|jdHkiOi|lbmMiOi|4NXQi|qa3Ui|hcHAiOi)[A-Za-z0-9_-]{0,8192}+"
@@ -193,9 +203,12 @@ def find_cut(text: str, start: int, spans: list[Span]) -> None:
         if found is not None:
             spans.append(Span(at, len(text), "jwt"))
             return
-    found = _CUT.search(text, max(start, len(text) - _LONGEST_CUT))
-    if found is not None:
-        spans.append(Span(found.start(), len(text), _CUT_HEADS[found.group(1)]))
+    start = max(start, len(text) - _LONGEST_CUT)
+    for pattern, kinds in ((_CUT, _CUT_HEADS), (_SHORT_CUT, _SHORT_HEADS)):
+        found = pattern.search(text, start)
+        if found is not None:
+            spans.append(Span(found.start(), len(text), kinds[found.group(1)]))
+            return
 
 
 def credential_kind(text: str) -> str | None:
