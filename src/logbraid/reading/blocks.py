@@ -27,13 +27,15 @@ Progress = Callable[[int], object]
 
 
 class Block(NamedTuple):
-    """Some whole lines, each with its newline, that begin at ``offset`` of the file's text.
+    """Some whole lines, each with its newline: ``text[start:end]``, not cut out to save a copy.
 
-    They are ``text[:end]``; behind stands the beginning of a line, which has no newline.
+    Before them stands the end of a line, behind them the beginning of one, which has no newline.
+    ``offset`` is where they begin in the file's text.
     """
 
     text: bytes
     offset: int
+    start: int
     end: int
 
 
@@ -82,18 +84,20 @@ def _whole_lines(
         found.size_bytes += cost
         if progress is not None:
             progress(cost)
+        start = 0
         end = piece.rfind(b"\n") + 1
-        if end:
-            # Joined with what comes behind, and not cut first: half the copying
-            text = b"".join((*rest, piece)) if rest else piece
-            end += held
-            yield Block(text, offset, end)
-            offset += end
+        if end and rest:  # the line that is in two pieces or more: joined alone
+            start = piece.find(b"\n") + 1
+            seam = b"".join((*rest, piece[:start]))
+            yield Block(seam, offset, 0, len(seam))
+            offset += len(seam)
             rest, held = [], 0
-            piece = text[end:]  # noqa: PLW2901 - what comes behind the last whole line
-        if piece:
-            rest.append(piece)
-            held += len(piece)
+        if end > start:
+            yield Block(piece, offset, start, end)
+            offset += end - start
+        if end < len(piece):
+            rest.append(piece[end:])
+            held += len(piece) - end
         if held > LONGEST_LINE_BYTES:
             rest = [b"\0"]  # nobody's JSON: its end makes it a damaged line
             offset += held - 1
@@ -105,7 +109,7 @@ def _whole_lines(
 def lines_of(block: Block) -> Iterator[tuple[bytes, int]]:
     """Yield each line of *block* without its newline, and where it begins."""
     offset = block.offset
-    for line in block.text[: block.end].split(b"\n")[:-1]:
+    for line in block.text[block.start : block.end].split(b"\n")[:-1]:
         yield line, offset
         offset += len(line) + 1
 
@@ -130,15 +134,15 @@ class Sieve:
 
     def records(self, block: Block) -> Iterator[tuple[bytes, dict[str, Any]]]:
         """Yield the line and record of all candidates in *block*; count its damaged lines."""
-        if not self._literals or not self._is_whole(block.text, block.end):
+        if not self._literals or not self._is_whole(block):
             for line, offset in lines_of(block):
                 record = self._record(line, offset)
                 if record is not None and all(one in line for one in self._literals):
                     yield line, record
             return
-        for start, end in self._candidates(block.text, block.end):
+        for start, end in self._candidates(block):
             line = block.text[start:end]
-            record = self._record(line, block.offset + start)
+            record = self._record(line, block.offset + start - block.start)
             if record is not None:
                 yield line, record
 
@@ -148,23 +152,25 @@ class Sieve:
             self._found.damage(self._path, offset)
         return record
 
-    def _is_whole(self, text: bytes, end: int) -> bool:
+    def _is_whole(self, block: Block) -> bool:
+        text, _, start, end = block
         if not self._start:
-            self._start = text[: text.find(b":", 0, 80) + 1]
+            self._start = text[start : text.find(b":", start, start + 80) + 1]
             if not self._start.startswith(b'{"'):
                 self._start = b""
                 return False
-        if not text.startswith(self._start) or text[max(end - 2, 0) : end] != b"}\n":
+        if not text.startswith(self._start, start) or text[max(end - 2, start) : end] != b"}\n":
             return False
         # What is shorter without its line ends: a third of the time of counting single bytes
-        ends = len(text) - len(text.replace(b"\n", b""))
-        return text.count(b"}\n" + self._start, 0, end) == ends - 1
+        ends = len(text) - len(text.replace(b"\n", b"")) - (start > 0)
+        return text.count(b"}\n" + self._start, start, end) == ends - 1
 
-    def _candidates(self, text: bytes, last: int) -> Iterator[tuple[int, int]]:
+    def _candidates(self, block: Block) -> Iterator[tuple[int, int]]:
+        text, _, begin, last = block
         first, *others = self._literals
-        at = text.find(first, 0, last)
+        at = text.find(first, begin, last)
         while at >= 0:
-            start = text.rfind(b"\n", 0, at) + 1
+            start = max(text.rfind(b"\n", begin, at) + 1, begin)
             end = text.find(b"\n", at)
             if all(text.find(one, start, end) >= 0 for one in others):
                 yield start, end
