@@ -356,3 +356,33 @@ def test_more_tenants_than_descriptors_lose_nothing(tmp_path: Path) -> None:
     told = {one["resource_id"] for one in read(tmp_path / "log")}
     assert told == {f"{number}-{turn}" for number in range(120) for turn in range(3)}
     assert verify(tmp_path / "log").verdict == "ok"
+
+
+_DIES_AT_THE_CHECKPOINT = """
+import os, sys
+from logbraid.audit import AuditLog, manifest
+
+root, key, when = sys.argv[1:]
+replace_file = manifest.replace_file
+
+def die(root, folder, name, note, **more):
+    os._exit(9) if name == manifest.CHECKPOINT else replace_file(root, folder, name, note, **more)
+
+if when == "start":
+    manifest.replace_file = die
+log = AuditLog(root, key=key)
+manifest.replace_file = die
+log.record("session_start")
+"""
+
+
+def test_killed_again_while_it_cleans_up_after_a_kill_is_no_tampering(tmp_path: Path) -> None:
+    keys = keygen(tmp_path / "keys")
+    root = tmp_path / "log"
+    for when in ("first record", "start", "start"):
+        command = [sys.executable, "-c", _DIES_AT_THE_CHECKPOINT, root, keys["signing"], when]
+        assert subprocess.run(command, check=False).returncode == 9
+        assert verify(root, keys["verifying"]).verdict == "ok"
+    with AuditLog(root, key=keys["signing"]) as log:
+        log.record("session_start")
+    assert verify(root, keys["verifying"]).verdict == "ok"

@@ -122,8 +122,12 @@ class Manifest:
         """Append *entries*, signed, and replace the checkpoint; the lock is held.
 
         Raises ``OSError``. Lines that were written whole count, also where a later step failed.
+        A checkpoint that a killed process left behind is replaced first: ``verify`` knows a log
+        that was left in the middle of one append by one that is a single append behind.
         """
         key = self.key()
+        if self.tree.size and not self.checkpoint_is_current():
+            self.write_checkpoint()
         lines = self._lines(entries, at, key)
         data = b"".join(line for line, _, _ in lines)
         if self._torn:
