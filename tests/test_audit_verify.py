@@ -215,6 +215,21 @@ def test_expected_segment_that_is_not_sealed_is_missing(tmp_path: Path) -> None:
         verify(root, through="soon")
 
 
+def test_lost_segment_is_not_a_sealed_one_that_is_expected(tmp_path: Path) -> None:
+    log = AuditLog(tmp_path / "log", flush="none", policy=QUIET)
+    log.record("first")
+    (path,) = (tmp_path / "log").glob("_unknown/*.jsonl")
+    path.rename(tmp_path / "elsewhere")
+    log.record("second")
+    log.close()
+    (tmp_path / "elsewhere").rename(path)
+    (other,) = set((tmp_path / "log").glob("_unknown/*.jsonl")) - {path}
+    for one in (path, other):
+        name = f"_unknown/{one.name.removesuffix('.jsonl')}"
+        told = [found.kind for found in verify(tmp_path / "log", expect=[name]).tampered]
+        assert told == (["seal missing"] if one == path else [])
+
+
 # -- nonsense --------------------------------------------------------------------------------
 
 _NONSENSE: list[Any] = [

@@ -64,7 +64,10 @@ class Story:
 
     def add(self, fields: dict[str, Any]) -> None:
         """Take the next line into account; raises ``ValueError`` where it makes no sense."""
-        tell = getattr(self, f"_add_{fields.get('kind')}", None)
+        kind = fields.get("kind")
+        if not self.log_id and kind != "log":
+            raise ValueError("a log begins with its id and key")
+        tell = getattr(self, f"_add_{kind}", None)
         if tell is None:
             return
         try:
@@ -76,11 +79,17 @@ class Story:
         if self.log_id or not isinstance(fields["log"], str):
             raise ValueError("a log begins once")
         date.fromisoformat(fields["before"])
-        self._add_key(fields)
+        self._take_key(fields)
         self.log_id = fields["log"]
         self.last_day = fields["before"]
 
     def _add_key(self, fields: dict[str, Any]) -> None:
+        # Else whoever knows the public key could write anything, and name it at the end
+        if self.public is None or fields.get("public_key") is None:
+            raise ValueError("a log without a key stays without one, a signed one signed")
+        self._take_key(fields)
+
+    def _take_key(self, fields: dict[str, Any]) -> None:
         told = fields.get("public_key")
         public = None if told is None else b64decode(told, validate=True)
         if public is not None and len(public) != 32:
