@@ -26,6 +26,7 @@ from typing import Any, Final
 from logbraid.audit.policy import EventClass
 from logbraid.tenant import directory_name
 
+_SEGMENT: Final = re.compile(r"[^/]+/.+\.\d{4}-\d\d-\d\d\.[0-9a-f]{16}\.\d{4,9}")
 _WRITER: Final = re.compile(r"[0-9a-f]{16}\.\d{4,9}")
 _ROOT: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -138,6 +139,11 @@ class Story:
         for one in fields["segments"]:
             account = self.segments[one["segment"]]
             account.tombstone, account.prune_at = one, fields["at"]
+
+
+def is_segment(name: str) -> bool:
+    """Tell whether a file of that name can be a segment: other programs write JSON lines, too."""
+    return _SEGMENT.fullmatch(name) is not None
 
 
 def _measured(size: Any, root: Any) -> tuple[int, str]:
