@@ -513,6 +513,39 @@ def test_cut_behind_a_head_that_was_noted_is_not_washed_clean_by_the_next_start(
     assert site.told() == {("deleted", 5)}
 
 
+WASHED: dict[str, Callable[[Path], None]] = {
+    "cut": lambda path: None,
+    "and without a checkpoint": lambda path: path.unlink(),
+    "and a checkpoint nobody signed": lambda path: path.write_bytes(
+        path.read_bytes().partition(b"\n\n")[0] + b"\n\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WASHED)
+def test_manifest_that_was_cut_is_not_washed_clean_by_the_next_start(
+    tmp_path: Path, original: Site, case: str
+) -> None:
+    """The service itself signs what it finds: it must say what it found."""
+    site = Site(tmp_path / "log", original.keys)
+    write(site.root, site.keys["signing"])
+    log = site.root / "_log"
+    path = log / MANIFEST
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:2]))
+    for one in site.root.glob("[!_]*/*"):
+        if one.name.split(".")[2] not in lines[1].decode() or one.parent.name != "acme":
+            one.unlink()
+    WASHED[case](log / "checkpoint")
+    assert site.verify().exit_code == 1
+
+    AuditLog(site.root, key=site.keys["signing"], policy=QUIET).close()
+    write(site.root, site.keys["signing"])
+
+    assert ("gap", 2) in site.told()
+    assert len(site.verify().tampered) == 1
+
+
 # -- every byte ------------------------------------------------------------------------------
 
 

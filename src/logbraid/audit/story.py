@@ -9,6 +9,7 @@
 ``days``       UTC days that are over, and how many segments were begun on each: none is a day too
 ``tombstone``  segments whose retention is over, with size and root: now they are deleted
 ``key``        the next public key, signed by the last one
+``broken``     whoever began found a checkpoint that was not of these lines, or none
 =============  ====================================================================================
 
 Lines come from a file that somebody may have written by hand: what makes no sense is refused,
