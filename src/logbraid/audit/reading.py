@@ -101,8 +101,9 @@ def decrypt(
     """Yield the records that *wanted* asks ``read`` for, encrypted payloads decrypted.
 
     *key* is the X25519 private key that belongs to the recipient. A payload that cannot be read
-    becomes ``{"policy": "full", "unreadable": why}``: ``forgotten`` where the user's key was
-    destroyed, else another key or a damaged text. Nothing of it is written anywhere.
+    becomes ``{"policy": "full", "unreadable": why}``: ``forgotten`` where the user's key is not
+    in ``_keys`` (a ``forget_me`` record says whether that was asked for), else another key or a
+    damaged text. Nothing of it is written anywhere.
     """
     reader = crypto.reading_key(key)
     listable(Path(root, KEYS))  # else everybody would seem forgotten

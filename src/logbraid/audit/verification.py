@@ -19,7 +19,8 @@ The published algorithm, which an outsider can follow without this package:
    line too.
 5. **Completeness.** Every segment that has an ``open`` line is there, or has a ``tombstone`` not
    written before its day and its retention were over; no file is there without an ``open`` line;
-   ``days`` lines follow each other without a gap.
+   ``days`` lines follow each other without a gap. A ``broken`` line says that lines were cut off
+   or changed before it, and what the checkpoint was then.
 
 What none of this shows without a witness: that the log was rolled back as a whole to an earlier
 state, and that records behind the last checkpoint of a segment that is not sealed yet were cut
