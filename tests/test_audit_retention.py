@@ -224,6 +224,26 @@ def test_prune_killed_before_its_deletion_record_deleted_nothing(tmp_path: Path)
     assert len(prune(root, key=keys["signing"]).segments) == 1
 
 
+@pytest.mark.parametrize("change", [b"o-9", b"o-1"])
+def test_file_in_the_place_of_a_pruned_one_is_the_pruned_one_or_foreign(
+    tmp_path: Path, change: bytes
+) -> None:
+    clock = Clock()
+    keys = keygen(tmp_path / "keys")
+    clock.now -= 3000 * DAY
+    with AuditLog(tmp_path / "log", key=keys["signing"], flush="none", clock=clock,
+                  policy=Policy(head_seconds=0)) as log:  # fmt: skip
+        log.record("order.refund", resource_id="o-1")
+    (path,) = (tmp_path / "log").glob("_unknown/*.jsonl")
+    text = path.read_bytes()
+    clock.now += 3000 * DAY
+    prune(tmp_path / "log", key=keys["signing"], clock=clock)
+    path.write_bytes(text.replace(b"o-1", change))
+
+    kinds = {one.kind for one in verify(tmp_path / "log", keys["verifying"]).tampered}
+    assert kinds == (set() if change == b"o-1" else {"foreign"})
+
+
 def test_deletion_record_names_what_was_deleted(tmp_path: Path) -> None:
     clock = Clock()
     root = tmp_path / "log"

@@ -417,6 +417,135 @@ def test_forged_tombstone_is_not_believed(site: Site) -> None:
     assert {"seal missing", "deleted"} <= {kind for kind, _ in site.told()}
 
 
+def forged_without_a_key(site: Site, public: str, last: str) -> None:
+    """Write *site*'s log anew, unsigned; its key is named by a line of kind *last* at the end."""
+    manifest = site.root / "_log" / MANIFEST
+    told = [link(without_signature(raw)[0]).fields for raw in manifest.read_bytes().splitlines()]
+    entries = [
+        {name: value for name, value in one.items() if name not in ("seq", "prev", "hash")}
+        for one in told
+    ]
+    begun, opened = entries[0], next(one for one in entries if one["kind"] == "open")
+    name = opened["segment"]
+    path = site.root / f"{name}.jsonl"
+    seal = {"at": begun["at"], "kind": "seal", "segment": name}
+    naming = {**begun, "kind": last, "public_key": public}
+    lines: list[bytes] = []
+    leaves: list[bytes] = []
+
+    def add(entry: dict[str, Any]) -> None:
+        prev = leaves[-1].hex() if leaves else "0" * 64
+        line, leaf = chained(json.dumps({**entry, "append": len(lines)}).encode(), len(lines), prev)
+        lines.append(line)
+        leaves.append(leaf)
+
+    if last == "key":
+        add({**begun, "public_key": None})
+    add(opened)
+    header, *records = path.read_bytes().replace(b"o-3", b"o-9").splitlines(keepends=True)
+    start = b"{" + header[header.index(b'"kind"') : header.rindex(b',"hash"')] + b"}"
+    body = rechained([chained(start, 0, leaves[-1].hex())[0], *records])
+    path.write_bytes(b"".join(body))
+    digests = [link(raw[:-1]).digest for raw in body]
+    origin = f"logbraid.audit/{begun['log']}"
+    path.with_suffix(".leaves").write_bytes(b"".join(digests))
+    sealed = Checkpoint(f"{origin}/{name}", len(digests), root_of(digests))
+    path.with_suffix(".checkpoint").write_bytes(signed(sealed, origin, None))
+    add({**seal, "size": len(digests), "root": root_of(digests).hex()})
+    head = Checkpoint(origin, len(lines), root_of(leaves))
+    (site.root / "_log" / "checkpoint").write_bytes(signed(head, origin, None))
+    add(naming)
+    manifest.write_bytes(b"".join(lines))
+    for other in site.root.glob("[!_]*/*"):
+        if not other.name.startswith(path.stem):
+            other.unlink()
+
+
+@pytest.mark.parametrize("last", ["key", "log"])
+def test_log_forged_without_a_key_is_not_believed_where_its_last_line_names_the_trusted_one(
+    site: Site, last: str
+) -> None:
+    begun = json.loads((site.root / "_log" / MANIFEST).read_bytes().splitlines()[0])
+    forged_without_a_key(site, begun["public_key"], last)
+
+    report = site.verify()
+    assert report.exit_code == 1
+    assert report.tampered[0].where == f"_log/{MANIFEST}"
+
+
+def test_record_slipped_in_behind_a_living_writer_is_inserted(tmp_path: Path) -> None:
+    """The writer begins a new segment at its next record; the old one ends where it left it."""
+    keys = keygen(tmp_path / "keys")
+    log = AuditLog(tmp_path / "log", key=keys["signing"], flush="none", policy=QUIET)
+    log.record("first")
+    site = Site(tmp_path / "log", keys)
+    lines = site.lines("_unknown")
+    site.put(rechained([*lines, lines[-1].replace(b"first", b"forged")]), "_unknown")
+    log.record("second")
+    log.close()
+
+    assert ("inserted", 2) in site.told()
+
+
+def test_cut_behind_a_head_that_was_noted_is_not_washed_clean_by_the_next_start(
+    tmp_path: Path,
+) -> None:
+    code = (
+        "import os, sys\n"
+        "from logbraid.audit import AuditLog, Policy\n"
+        "log = AuditLog(sys.argv[1], key=sys.argv[2], policy=Policy(head_seconds=0))\n"
+        "for number in range(8):\n"
+        "    log.record('step')\n"
+        "log._writer.herald.is_due = True\n"
+        "log._writer.tend()\n"
+        "os._exit(9)\n"
+    )
+    keys = keygen(tmp_path / "keys")
+    root = tmp_path / "log"
+    subprocess.run([sys.executable, "-c", code, root, keys["signing"]], check=False, timeout=60)
+    site = Site(root, keys)
+    assert site.verify().exit_code == 0
+    site.put(site.lines("_unknown")[:5], "_unknown")
+    assert site.told() == {("deleted", 5)}
+
+    AuditLog(root, key=keys["signing"], policy=QUIET).close()
+
+    assert site.told() == {("deleted", 5)}
+
+
+WASHED: dict[str, Callable[[Path], None]] = {
+    "cut": lambda path: None,
+    "and without a checkpoint": lambda path: path.unlink(),
+    "and a checkpoint nobody signed": lambda path: path.write_bytes(
+        path.read_bytes().partition(b"\n\n")[0] + b"\n\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WASHED)
+def test_manifest_that_was_cut_is_not_washed_clean_by_the_next_start(
+    tmp_path: Path, original: Site, case: str
+) -> None:
+    """The service itself signs what it finds: it must say what it found."""
+    site = Site(tmp_path / "log", original.keys)
+    write(site.root, site.keys["signing"])
+    log = site.root / "_log"
+    path = log / MANIFEST
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:2]))
+    for one in site.root.glob("[!_]*/*"):
+        if one.name.split(".")[2] not in lines[1].decode() or one.parent.name != "acme":
+            one.unlink()
+    WASHED[case](log / "checkpoint")
+    assert site.verify().exit_code == 1
+
+    AuditLog(site.root, key=site.keys["signing"], policy=QUIET).close()
+    write(site.root, site.keys["signing"])
+
+    assert ("gap", 2) in site.told()
+    assert len(site.verify().tampered) == 1
+
+
 # -- every byte ------------------------------------------------------------------------------
 
 

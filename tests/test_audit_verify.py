@@ -21,6 +21,7 @@ from logbraid.audit import (
     AuditInputError,
     AuditLog,
     Policy,
+    decrypt,
     files,
     keygen,
     manifest_check,
@@ -139,6 +140,45 @@ def test_file_that_may_not_be_read_is_bad_input_and_no_tampering() -> None:
         assert as_nobody(lambda: list(read(root))) == "AuditInputError"
 
 
+def test_directory_that_may_not_be_listed_is_bad_input_and_not_an_empty_one() -> None:
+    """Else what stands in it is missing in silence, and every user seems forgotten."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder, "log")
+        records(root, recipient=keygen(Path(folder, "keys"))["recipient"])
+        (root / "_keys").mkdir(exist_ok=True)
+        (root / "elsewhere").mkdir()
+        for path in (Path(folder), *Path(folder).rglob("*")):
+            path.chmod(0o755)
+        reading = Path(folder, "keys", "audit-reading.pem")
+        questions: dict[str, Callable[[], object]] = {
+            "verify": lambda: verify(root),
+            "read": lambda: list(read(root)),
+            "decrypt": lambda: list(decrypt(root, reading)),
+        }
+        for name, refused in (
+            ("", {"verify", "read", "decrypt"}),
+            ("elsewhere", {"verify", "read", "decrypt"}),
+            ("_unknown", {"verify", "read", "decrypt"}),
+            ("_keys", {"decrypt"}),
+        ):
+            (root / name).chmod(0o111)
+            told = {one: as_nobody(step) for one, step in questions.items()}
+            (root / name).chmod(0o755)
+            assert {one for one, error in told.items() if error == "AuditInputError"} == refused
+            assert {told[one] for one in set(told) - refused} <= {""}
+
+
+def test_directory_of_other_lines_of_json_is_no_audit_log(tmp_path: Path) -> None:
+    (tmp_path / "acme").mkdir()
+    (tmp_path / "acme" / "2026-11-21.jsonl").write_bytes(b'{"event":"x"}\n')
+
+    with pytest.raises(AuditInputError, match="no audit log"):
+        verify(tmp_path)
+    name = "action.2026-11-21.0123456789abcdef.0001.jsonl"
+    (tmp_path / "acme" / name).write_bytes(b'{"event":"x"}\n')
+    assert not verify(tmp_path)
+
+
 def test_what_is_no_file_of_ours_is_neither_read_nor_waited_for(tmp_path: Path) -> None:
     root = tmp_path / "log"
     records(root)
@@ -213,6 +253,21 @@ def test_expected_segment_that_is_not_sealed_is_missing(tmp_path: Path) -> None:
         assert (finding.kind, finding.where) == ("seal missing", name)
     with pytest.raises(AuditInputError, match="no day"):
         verify(root, through="soon")
+
+
+def test_lost_segment_is_not_a_sealed_one_that_is_expected(tmp_path: Path) -> None:
+    log = AuditLog(tmp_path / "log", flush="none", policy=QUIET)
+    log.record("first")
+    (path,) = (tmp_path / "log").glob("_unknown/*.jsonl")
+    path.rename(tmp_path / "elsewhere")
+    log.record("second")
+    log.close()
+    (tmp_path / "elsewhere").rename(path)
+    (other,) = set((tmp_path / "log").glob("_unknown/*.jsonl")) - {path}
+    for one in (path, other):
+        name = f"_unknown/{one.name.removesuffix('.jsonl')}"
+        told = [found.kind for found in verify(tmp_path / "log", expect=[name]).tampered]
+        assert told == (["seal missing"] if one == path else [])
 
 
 # -- nonsense --------------------------------------------------------------------------------

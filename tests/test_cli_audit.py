@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +68,22 @@ def test_prune_and_decrypt_answer(
     assert actions == ["order.refund", "order.cancel"]
     assert main(["audit", "decrypt", str(root)]) == 2
     assert "give --key" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["verify", "prune", "keygen"])
+def test_missing_library_is_named_with_what_to_install(tmp_path: Path, command: str) -> None:
+    program = (
+        "import sys\nsys.modules['cryptography'] = None\n"
+        "from logbraid.cli.main import main\nsys.exit(main(sys.argv[1:]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "audit", command, str(tmp_path)],
+        check=False, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr == (
+        "logbraid: cryptography is not installed: pip install 'logbraid[audit]'\n"
+    )
 
 
 def test_verify_holds_the_log_against_what_must_be_sealed(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import tempfile
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -57,6 +58,29 @@ def test_prune_deletes_traces_by_their_day_and_nothing_beside_them(
     assert pruned(capsys, "--log-dir", tmp_path)["files"] == 2
     assert not any(one.exists() for one in old)
     assert all(one.exists() for one in kept)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes of directories are POSIX")
+@pytest.mark.parametrize("command", ["prune", "compress"])
+def test_a_directory_that_may_not_be_listed_is_told_and_no_success(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        closed = touch(Path(folder, "logs", "globex", f"{day(40)}.jsonl")).parent
+        Path(folder).chmod(0o755)
+        arguments = [command, "--dry-run", "--log-dir", f"{folder}/logs"]
+        assert main(arguments) == 0
+        closed.chmod(0)
+        ours = os.geteuid()
+        if ours == 0:
+            os.seteuid(65534)
+        try:
+            code = main(arguments)
+        finally:
+            os.seteuid(ours)
+            closed.chmod(0o700)
+    assert code == 1
+    assert f"{closed} cannot be listed" in capsys.readouterr().err
 
 
 def test_prune_deletes_archived_sessions_only_where_it_is_told_to(

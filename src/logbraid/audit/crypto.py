@@ -27,7 +27,7 @@ try:
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 except ImportError as missing:
     raise ImportError(
-        "the audit log needs cryptography: pip install 'logbraid[audit]'"
+        "the audit log needs cryptography: pip install 'logbraid[audit]'", name="cryptography"
     ) from missing
 
 _RAW: Final = (serialization.Encoding.Raw, serialization.PublicFormat.Raw)

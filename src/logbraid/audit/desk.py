@@ -81,7 +81,7 @@ class Desk:
             self._orphans.update(
                 one.name for one in story.segments.values() if not (one.sealed or one.lost)
             )
-            entries = [*self._days(), *self._closings()]
+            entries = [*self.manifest.broken(fd), *self._days(), *self._closings()]
             if entries:
                 self.manifest.add(fd, entries, self.now())
             elif not self.manifest.checkpoint_is_current():

@@ -44,7 +44,7 @@ class Expected:
         for account in story.segments.values():
             if account.is_open and account.opened["day"] <= self.through:
                 found.add(SEAL_MISSING, account.name, None, "its day is over, it is not sealed")
-        closed = [name for name, account in story.segments.items() if not account.is_open]
+        closed = [name for name, account in story.segments.items() if account.sealed is not None]
         for wanted in self.names:
-            if not any(name.startswith(f"{wanted}.") for name in closed):
+            if not any(f"{name}.".startswith(f"{wanted}.") for name in closed):
                 found.add(SEAL_MISSING, wanted, None, "no sealed segment of that name")

@@ -95,6 +95,17 @@ def read_file(root: str, directory: str, name: str) -> bytes:
         return file.read()
 
 
+def listable(*folders: Path) -> None:
+    """Raise ``AuditInputError`` for a directory that this user may not list: a glob would not."""
+    for folder in folders:
+        try:
+            os.listdir(folder)  # noqa: PTH208 - asked whether it can be done
+        except PermissionError:
+            raise AuditInputError(f"{folder} may not be read by this user") from None
+        except OSError:  # no directory, or none any more
+            continue
+
+
 def sync_directory(root: str, directory: str) -> None:
     """Make what was created, renamed or removed in a directory durable."""
     if os.name == "nt":

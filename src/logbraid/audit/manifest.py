@@ -25,8 +25,8 @@ from logbraid.audit.chain import NO_PREVIOUS, chained, link
 from logbraid.audit.errors import AuditError, AuditInputError
 from logbraid.audit.files import LOG, LockedFile, read_file, replace_file, sync_data, write_all
 from logbraid.audit.keys import loaded
-from logbraid.audit.merkle import Tree
-from logbraid.audit.note import Checkpoint, signed
+from logbraid.audit.merkle import Tree, root_of
+from logbraid.audit.note import Checkpoint, problem, signed
 from logbraid.audit.signature import signed_line, without_signature
 from logbraid.audit.story import Story
 from logbraid.health import health
@@ -182,6 +182,37 @@ class Manifest:
             )
         except OSError:
             return False
+
+    def broken(self, fd: int) -> list[dict[str, Any]]:
+        """Return the entry that keeps what the next checkpoint would wash away; the lock is held.
+
+        There is one where the checkpoint that was found is not ours, or not one of these lines.
+        """
+        try:
+            note = read_file(self.root, LOG, CHECKPOINT)
+        except FileNotFoundError:
+            is_ours = self.tree.size == 1  # killed before there ever was one
+            note = b""
+        else:
+            keys: list[bytes | None] = [*self.story.keys] or [None]
+            is_ours = any(
+                problem(note, self.origin, key, lambda one: self._misfit(fd, one)) is None
+                for key in keys
+            )
+        if is_ours:
+            return []
+        health.complain("audit manifest", "its checkpoint does not fit; run verify")
+        return [{"kind": "broken", "size": self.tree.size, "found": note.decode(errors="replace")}]
+
+    def _misfit(self, fd: int, told: Checkpoint) -> str | None:
+        if told.size == self.tree.size:
+            root = self.tree.root()
+        else:
+            lines = os.pread(fd, self._offset, 0).split(b"\n")
+            links = [link(without_signature(raw)[0]) for raw in lines]
+            root = root_of([one.digest for one in links if one.is_whole][: told.size])
+        fits = told.size <= self.tree.size and (told.origin, told.root) == (self.origin, root)
+        return None if fits else "it is not one of these lines"
 
     def note(self) -> bytes:
         """Return the signed checkpoint over all lines."""

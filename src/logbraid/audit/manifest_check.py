@@ -110,6 +110,9 @@ class ManifestCheck:
         try:
             if fields.get("kind") == "days":
                 self._days(place, fields)
+            elif fields.get("kind") == "broken":
+                told = f"whoever began at {fields['at']} found another checkpoint than its lines'"
+                self.found.add(GAP, WHERE, place, told)
             self.story.add(fields)
         except (KeyError, TypeError, ValueError):
             self.found.add(MODIFIED, WHERE, place, "the line does not fit the ones before")

@@ -16,7 +16,7 @@ import orjson
 
 from logbraid.audit import crypto
 from logbraid.audit.errors import AuditInputError
-from logbraid.audit.files import KEYS, LOG, opened_file
+from logbraid.audit.files import KEYS, LOG, listable, opened_file
 from logbraid.audit.payload import Unreadable, bound_to, opened
 from logbraid.audit.secrets import Secrets
 from logbraid.audit.segment import SUFFIX
@@ -66,6 +66,7 @@ def read(
 def _files(folder: Path, tenant: str | None, event_class: str | None) -> list[Path]:
     directory = "*" if tenant is None else directory_name(tenant)
     paths = folder.glob(f"{directory}/{event_class or '*'}.*{SUFFIX}")
+    listable(folder, *(one for one in folder.glob(directory) if one.name not in (LOG, KEYS)))
     return sorted(path for path in paths if path.parent.name not in (LOG, KEYS))
 
 
@@ -100,10 +101,12 @@ def decrypt(
     """Yield the records that *wanted* asks ``read`` for, encrypted payloads decrypted.
 
     *key* is the X25519 private key that belongs to the recipient. A payload that cannot be read
-    becomes ``{"policy": "full", "unreadable": why}``: ``forgotten`` where the user's key was
-    destroyed, else another key or a damaged text. Nothing of it is written anywhere.
+    becomes ``{"policy": "full", "unreadable": why}``: ``forgotten`` where the user's key is not
+    in ``_keys`` (a ``forget_me`` record says whether that was asked for), else another key or a
+    damaged text. Nothing of it is written anywhere.
     """
     reader = crypto.reading_key(key)
+    listable(Path(root, KEYS))  # else everybody would seem forgotten
     secrets = Secrets(str(Path(root))).by_id() if Path(root).is_dir() else {}
     return (_decrypted(one, reader, secrets) for one in read(root, **wanted))
 

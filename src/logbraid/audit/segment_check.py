@@ -13,6 +13,7 @@ from logbraid.audit.errors import AuditInputError
 from logbraid.audit.files import read_file, try_lock
 from logbraid.audit.findings import (
     DELETED,
+    FOREIGN,
     GAP,
     INSERTED,
     MODIFIED,
@@ -58,7 +59,7 @@ class SegmentCheck:
         if account.sealed is not None:
             self._sealed(lines, rest, account.sealed)
         elif account.lost is not None:
-            self._lost(lines, account.lost)
+            self._lost(lines, rest, account.lost)
         else:
             self._open(lines, rest)
         return len(lines)
@@ -72,8 +73,21 @@ class SegmentCheck:
         free = first_day_without(day, account.opened["retention"])
         if free is None or account.prune_at[:10] < free.isoformat():
             self._add(DELETED, None, "it was pruned before its retention was over")
-        if os.path.lexists(os.path.join(self._root, self._directory, self._stem + SUFFIX)):  # noqa: PTH118 - text
-            self._found.notices.append(f"{self._name}: pruned, but still there: prune again")
+        try:
+            data = read_file(self._root, self._directory, self._stem + SUFFIX)
+        except OSError:
+            return
+        self._found.notices.append(f"{self._name}: pruned, but still there: prune again")
+        self._left(*split(data), account.sealed or account.lost or {})
+
+    def _left(self, lines: list[bytes], rest: bytes, last: dict[str, object]) -> None:
+        """Check what a killed ``prune`` left, whose seal may be deleted already."""
+        links = [link(raw) for raw in lines]
+        self._rest(rest, last, len(lines), int(str(last.get("size", 0))))
+        if root_of([one.digest for one in links]).hex() != last.get("root"):
+            self._add(FOREIGN, None, "it is not the segment that was pruned")
+        else:
+            self._whole(links, last, rest)
 
     def _missing(self, error: OSError) -> None:
         lost = self._account.lost
@@ -89,17 +103,21 @@ class SegmentCheck:
         else:
             self._add(MODIFIED, None, f"the segment cannot be read: {type(error).__name__}")
 
-    def _lost(self, lines: list[bytes], lost: dict[str, int | str]) -> None:
+    def _lost(self, lines: list[bytes], rest: bytes, lost: dict[str, int | str]) -> None:
         """Check a file that its writer had lost sight of: fine if it is back, and whole."""
-        digests = [link(raw).digest for raw in lines]
+        links = [link(raw) for raw in lines]
         size = int(lost["size"])
-        if root_of(digests[:size]).hex() != lost["root"] or len(digests) < size:
-            self._add(
-                GAP,
-                None,
-                f"{size - 1} records: the file was replaced while in use, noticed at {lost['at']}",
-            )
-        self._chain([link(raw) for raw in lines])
+        if root_of([one.digest for one in links[:size]]).hex() == lost["root"]:
+            self._chain(links[:size])
+            if rest or len(lines) > size:
+                self._add(INSERTED, size, "its writer had left it, and did not write this")
+            return
+        self._add(
+            GAP,
+            None,
+            f"{size - 1} records: the file was replaced while in use, noticed at {lost['at']}",
+        )
+        self._chain(links)
 
     # -- sealed ------------------------------------------------------------------------------
 
@@ -110,10 +128,10 @@ class SegmentCheck:
         digests = [one.digest for one in links]
         self._rest(rest, sealed, len(lines), size)
         self._checkpoint(size, root)
+        if "recovered" in sealed:  # it was cut, or written anew, before it was sealed
+            self._head(digests)
         if digests == leaves if leaves is not None else root_of(digests) == root:
-            if "recovered" in sealed and _has_zeros(links) and not rest:
-                self._torn(links.pop().raw, len(links))
-            self._chain(links)
+            self._whole(links, sealed, rest)
             return
         if leaves is None:
             told = len(self._found.findings)
@@ -126,6 +144,12 @@ class SegmentCheck:
             if kind == DELETED and record == torn:
                 continue  # told as the torn tail
             self._add(kind, record, detail)
+
+    def _whole(self, links: list[Link], last: dict[str, object], rest: bytes) -> None:
+        """Check the chain of all that was sealed."""
+        if "recovered" in last and _has_zeros(links) and not rest:
+            self._torn(links.pop().raw, len(links))
+        self._chain(links)
 
     def _leaves(self, size: int, root: bytes) -> list[bytes] | None:
         try:

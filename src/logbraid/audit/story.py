@@ -9,6 +9,7 @@
 ``days``       UTC days that are over, and how many segments were begun on each: none is a day too
 ``tombstone``  segments whose retention is over, with size and root: now they are deleted
 ``key``        the next public key, signed by the last one
+``broken``     whoever began found a checkpoint that was not of these lines, or none
 =============  ====================================================================================
 
 Lines come from a file that somebody may have written by hand: what makes no sense is refused,
@@ -26,6 +27,7 @@ from typing import Any, Final
 from logbraid.audit.policy import EventClass
 from logbraid.tenant import directory_name
 
+_SEGMENT: Final = re.compile(r"[^/]+/.+\.\d{4}-\d\d-\d\d\.[0-9a-f]{16}\.\d{4,9}")
 _WRITER: Final = re.compile(r"[0-9a-f]{16}\.\d{4,9}")
 _ROOT: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -64,7 +66,10 @@ class Story:
 
     def add(self, fields: dict[str, Any]) -> None:
         """Take the next line into account; raises ``ValueError`` where it makes no sense."""
-        tell = getattr(self, f"_add_{fields.get('kind')}", None)
+        kind = fields.get("kind")
+        if not self.log_id and kind != "log":
+            raise ValueError("a log begins with its id and key")
+        tell = getattr(self, f"_add_{kind}", None)
         if tell is None:
             return
         try:
@@ -76,11 +81,17 @@ class Story:
         if self.log_id or not isinstance(fields["log"], str):
             raise ValueError("a log begins once")
         date.fromisoformat(fields["before"])
-        self._add_key(fields)
+        self._take_key(fields)
         self.log_id = fields["log"]
         self.last_day = fields["before"]
 
     def _add_key(self, fields: dict[str, Any]) -> None:
+        # Else whoever knows the public key could write anything, and name it at the end
+        if self.public is None or fields.get("public_key") is None:
+            raise ValueError("a log without a key stays without one, a signed one signed")
+        self._take_key(fields)
+
+    def _take_key(self, fields: dict[str, Any]) -> None:
         told = fields.get("public_key")
         public = None if told is None else b64decode(told, validate=True)
         if public is not None and len(public) != 32:
@@ -129,6 +140,11 @@ class Story:
         for one in fields["segments"]:
             account = self.segments[one["segment"]]
             account.tombstone, account.prune_at = one, fields["at"]
+
+
+def is_segment(name: str) -> bool:
+    """Tell whether a file of that name can be a segment: other programs write JSON lines, too."""
+    return _SEGMENT.fullmatch(name) is not None
 
 
 def _measured(size: Any, root: Any) -> tuple[int, str]:

@@ -19,7 +19,8 @@ The published algorithm, which an outsider can follow without this package:
    line too.
 5. **Completeness.** Every segment that has an ``open`` line is there, or has a ``tombstone`` not
    written before its day and its retention were over; no file is there without an ``open`` line;
-   ``days`` lines follow each other without a gap.
+   ``days`` lines follow each other without a gap. A ``broken`` line says that lines were cut off
+   or changed before it, and what the checkpoint was then.
 
 What none of this shows without a witness: that the log was rolled back as a whole to an earlier
 state, and that records behind the last checkpoint of a segment that is not sealed yet were cut
@@ -38,7 +39,7 @@ from logbraid.audit import crypto
 from logbraid.audit.anchor import heads_in
 from logbraid.audit.errors import AuditInputError
 from logbraid.audit.expected import Expected
-from logbraid.audit.files import KEYS, LOG
+from logbraid.audit.files import KEYS, LOG, listable
 from logbraid.audit.findings import (
     DELETED,
     FOREIGN,
@@ -53,7 +54,7 @@ from logbraid.audit.manifest_check import WHERE, ManifestCheck
 from logbraid.audit.note import Checkpoint, verifier_key
 from logbraid.audit.segment import SUFFIX
 from logbraid.audit.segment_check import SegmentCheck
-from logbraid.audit.story import Account, Story
+from logbraid.audit.story import Account, Story, is_segment
 
 
 def verify(
@@ -81,9 +82,10 @@ def verify(
     expected = Expected.of(through, expect)
     if not folder.is_dir():
         raise AuditInputError(f"there is no directory {folder}")
+    listable(folder, *(one for one in folder.glob("*") if one.name not in (LOG, KEYS)))
     files = _segment_files(folder)  # before the manifest: what begins meanwhile is not missed
     check = ManifestCheck(str(folder))
-    if check.is_nothing and not files:
+    if check.is_nothing and not any(is_segment(name) for name in files):
         raise AuditInputError(f"there is no audit log in {folder}")
     _trust(check, trusted)
     if heads is not None:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from logbraid.cli import options
-from logbraid.cli.notices import tell
+from logbraid.cli.notices import complain, tell
 from logbraid.cli.options import Output, bad_input, filter_of, log_dir_of
 from logbraid.cli.output import print_json
 from logbraid.cli.progress import bar
@@ -69,6 +69,9 @@ def stats(
         _print_tables(counted)
     else:
         print_json(_document(counted), output)
+    unknown = [field for field in by or () if not counted.groups.get(field)]
+    if unknown and counted.everything.records:
+        complain(f"no record has a field {', '.join(map(repr, unknown))}")
     tell(counted.found, root)
 
 

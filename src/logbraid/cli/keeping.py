@@ -65,7 +65,16 @@ def prune(
     _tell(told, f"{text} {'would be deleted' if dry_run else 'deleted'}", output)
     if done < due:
         complain(f"{due - done} files cannot be deleted: another user's, or several names")
+    if _closed(files) or done < due:
         raise ends_with(1)
+
+
+def _closed(files: list[LogFile]) -> bool:
+    """Tell whether directories cannot be listed, and which."""
+    closed = [file.path for file in files if Path(file.path).is_dir()]
+    for path in closed:
+        complain(f"{path} cannot be listed: nothing in it was looked at")
+    return bool(closed)
 
 
 def _is_ours(file: LogFile) -> bool:
@@ -94,9 +103,10 @@ def compress(
     """
     root = log_dir_of(log_dir)
     now = datetime.fromtimestamp(time.time(), UTC)
+    found = find_files(root)
     files = [
         file
-        for file in find_files(root)
+        for file in found
         if _is_ours(file) and not file.is_compressed and is_over(file.day, now)
     ]
     packer = Packer()
@@ -116,7 +126,7 @@ def compress(
     else:
         text = f"{packer.files} files: {packer.bytes_before:,} bytes became {packer.bytes_after:,}"
     _tell(told, text, output)
-    if packer.failures:
+    if _closed(found) or packer.failures:
         raise ends_with(1)
 
 

@@ -106,7 +106,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell only.")]
 Days = Annotated[
     int | None,
     _option("--days", "N", "Keep so many days. [default: LOG_RETENTION_DAYS, else 14; 0 keeps"
-            " all]", min=0),
+            " all]", min=0, max=36_500),
 ]  # fmt: skip
 ArchiveToPrune = Annotated[
     Path | None,

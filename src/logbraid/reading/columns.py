@@ -95,7 +95,7 @@ def aggregate(engine: Any, file: LogFile, plan: Plan) -> list[Counted] | None:
 
     try:
         rows = engine.execute(query, values).fetchall()
-    except duckdb.Error:
+    except (duckdb.Error, RuntimeError):  # the latter for a name that is no Unicode
         return None
     return _told(rows, plan)
 
