@@ -379,8 +379,9 @@ log.record("session_start")
 def test_killed_again_while_it_cleans_up_after_a_kill_is_no_tampering(tmp_path: Path) -> None:
     keys = keygen(tmp_path / "keys")
     root = tmp_path / "log"
+    key = keys["signing"]
     for when in ("first record", "start", "start"):
-        command = [sys.executable, "-c", _DIES_AT_THE_CHECKPOINT, root, keys["signing"], when]
+        command = [sys.executable, "-c", _DIES_AT_THE_CHECKPOINT, *map(str, (root, key, when))]
         assert subprocess.run(command, check=False).returncode == 9
         assert verify(root, keys["verifying"]).verdict == "ok"
     with AuditLog(root, key=keys["signing"]) as log:

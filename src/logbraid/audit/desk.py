@@ -81,11 +81,7 @@ class Desk:
             self._orphans.update(
                 one.name for one in story.segments.values() if not (one.sealed or one.lost)
             )
-            entries = [*self.manifest.broken(fd), *self._days(), *self._closings()]
-            if entries:
-                self.manifest.add(fd, entries, self.now())
-            elif not self.manifest.checkpoint_is_current():
-                self.manifest.write_checkpoint()
+            self.manifest.add(fd, [*self._days(), *self._closings()], self.now())
 
     def begin(
         self, tenant: str | None, kind: str, one: EventClass, day: str, number: int

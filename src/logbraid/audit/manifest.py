@@ -122,12 +122,19 @@ class Manifest:
         """Append *entries*, signed, and replace the checkpoint; the lock is held.
 
         Raises ``OSError``. Lines that were written whole count, also where a later step failed.
-        A checkpoint that a killed process left behind is replaced first: ``verify`` knows a log
-        that was left in the middle of one append by one that is a single append behind.
+        A checkpoint that a killed process left one append behind is replaced first, so that it is
+        never two behind; what does not fit is kept in a line ``broken``.
         """
-        key = self.key()
         if self.tree.size and not self.checkpoint_is_current():
-            self.write_checkpoint()
+            broken = self._broken(fd)
+            entries = [*broken, *entries]
+            if not broken:
+                self.write_checkpoint()
+        if entries:
+            self._append(fd, entries, at)
+
+    def _append(self, fd: int, entries: Sequence[dict[str, Any]], at: str) -> None:
+        key = self.key()
         lines = self._lines(entries, at, key)
         data = b"".join(line for line, _, _ in lines)
         if self._torn:
@@ -183,7 +190,7 @@ class Manifest:
         except OSError:
             return False
 
-    def broken(self, fd: int) -> list[dict[str, Any]]:
+    def _broken(self, fd: int) -> list[dict[str, Any]]:
         """Return the entry that keeps what the next checkpoint would wash away; the lock is held.
 
         There is one where the checkpoint that was found is not ours, or not one of these lines.
