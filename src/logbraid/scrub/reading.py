@@ -73,7 +73,7 @@ def opening_quote(text: str, at: int) -> re.Match[str] | None:
 class ValueReader:
     """Reads the values of one text into *spans*."""
 
-    __slots__ = ("lookup", "marks", "narrow", "spans", "text")
+    __slots__ = ("lookup", "marks", "narrow", "spans", "text", "unclosed")
 
     def __init__(self, text: str, marks: bytes, lookup: Lookup, spans: list[Span]) -> None:
         self.text = text
@@ -81,6 +81,7 @@ class ValueReader:
         self.narrow = text.isascii()
         self.lookup = lookup
         self.spans = spans
+        self.unclosed = 0  # before it stands a bracket that nothing closes
 
     def read(self, name: str, start: int, at: int, verdict: Verdict) -> int:
         """Read the value after the sign at *at*, redact it if it is one, return where to go on."""
@@ -118,7 +119,9 @@ class ValueReader:
             self.redact(braced.start(1), braced.end(1), verdict, quoted=False)
             return braced.end()
         if text[first : first + 1] in OPENERS and not text.startswith(("{{", "(("), first):
-            return self._container(first, verdict, at)
+            end = self._opened(first, verdict, at)
+            if end >= 0:
+                return end
         if at > 0 and text[at - 1] in "\"'":
             literal = self._literal(at, first, verdict)
             if literal >= 0:
@@ -176,6 +179,27 @@ class ValueReader:
         if arrow is not None:
             self.redact(arrow.start(1), arrow.end(1), verdict, quoted=True)
         return max(close, first)
+
+    def _opened(self, first: int, verdict: Verdict, sign: int) -> int:
+        """Read what a bracket opens; return where to look on.
+
+        -1: it is rather a word that begins with a bracket. Only what was redacted to its end is
+        passed over, for the bracket of ``pw: (x9`` may be closed pages later or never.
+        """
+        text = self.text
+        if first >= self.unclosed:
+            before = len(self.spans)
+            end = self._container(first, verdict, sign)
+            if end <= sign + 1:
+                return end
+            is_closed = end < len(text) and text[end] in "}])"
+            if not is_closed:
+                self.unclosed = end
+            if len(self.spans) > before:
+                return end if is_closed else sign + 1
+            if is_closed and text.find("\n", first, end) < 0:
+                return sign + 1
+        return -1 if text[first + 1 : first + 2].isalnum() else sign + 1
 
     def _container(  # noqa: C901 - a reader of brackets and strings, one branch each
         self, first: int, verdict: Verdict, sign: int
