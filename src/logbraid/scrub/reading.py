@@ -41,6 +41,10 @@ _TYPED: Final = re.compile(
     r"&?(?:'static )?[A-Za-z_][\w.\[\], |<>]{0,48}?[ ]?=[ ]?(?=[bruf]?[\"'`])"
 )
 _UNQUOTED: Final = re.compile(r"\{[ ]{0,4}\w{1,40}: [\w-]{1,64}[^\n\"'{}]{0,512}\}")
+_COOKIE_ALONE: Final = re.compile(
+    r"(?=[^\s\d]{0,64}\d)(?=[^\sA-Za-z]{0,64}[A-Za-z])[\w.%+/~-]{8,4096}+(?=[\s&,])"
+)
+"""The value of a field, with other fields behind it; a header has ``name=value`` here."""
 _MAX_CONTAINER: Final = 8192
 Lookup = Callable[[str], Verdict | None]
 
@@ -130,6 +134,9 @@ class ValueReader:
             if expressions.assigns_code(text, at, first, self.lookup):
                 return first
             stop = lines.header_end(text, start, first)
+            alone = _COOKIE_ALONE.match(text, first, stop) if verdict.gate != keys.AUTH else None
+            if alone is not None:
+                stop = alone.end()
             if stop > first:
                 self.redact(first, stop, verdict, quoted=False)
             return max(stop, first)
