@@ -25,7 +25,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import logbraid
-from logbraid.agent import ActionTracer, TraceEntry, current_entry, fingerprint, shape_of
+from logbraid.agent import (
+    ActionTracer,
+    TraceEntry,
+    agent_run,
+    current_entry,
+    fingerprint,
+    shape_of,
+)
+from logbraid.agent.action import Action
 from logbraid.agent.outcome import status_code_of, status_of
 from logbraid.context import SpanContext, TracingContext
 from logbraid.context import bound as variable
@@ -413,6 +421,78 @@ def test_blocks_left_out_of_order_leave_nothing_behind() -> None:
     inner.__exit__(None, None, None)
     assert current_entry() is None
     assert dict(logbraid.current_context()) == {}
+
+
+def test_a_loop_that_goes_on_inside_its_own_action_keeps_nothing_of_the_ones_before() -> None:
+    tracer = ActionTracer(max_entries=0, log=False)
+
+    async def tick(left: int, done: asyncio.Future[dict[str, Any]], *, overlaps: bool) -> None:
+        with tracer.trace("poll"):
+            if not left:
+                logbraid.bind_context(tenant_id="acme")
+                done.set_result(dict(logbraid.current_context()))
+                return
+            after = asyncio.create_task(tick(left - 1, done, overlaps=overlaps))
+            if overlaps:
+                await asyncio.sleep(0)
+        del after
+
+    async def main(*, overlaps: bool) -> dict[str, Any]:
+        done = asyncio.get_running_loop().create_future()
+        await tick(1500, done, overlaps=overlaps)
+        bound = await asyncio.wait_for(done, 10)
+        assert kept() < before + 50
+        return dict(bound)
+
+    def kept() -> int:
+        return sum(isinstance(one, Action | SpanContext) for one in gc.get_objects())
+
+    before = kept()
+    for overlaps in (False, True):
+        assert set(asyncio.run(main(overlaps=overlaps))) == {"tenant_id", "trace_id", "span_id"}
+
+
+def test_a_task_that_outlives_its_action_stays_in_its_trace() -> None:
+    tracer = ActionTracer(log=False)
+
+    async def late(over: asyncio.Event) -> TraceEntry:
+        await over.wait()
+        with tracer.trace("tool_call") as entry:
+            return entry
+
+    async def main() -> None:
+        over = asyncio.Event()
+        with logbraid.bound_context(tenant_id="acme"), tracer.trace("turn") as turn:
+            task = asyncio.create_task(late(over))
+            await asyncio.sleep(0)
+        over.set()
+        entry = await task
+        assert (entry.trace_id, entry.parent_span_id) == (turn.trace_id, "")
+        assert entry.tenant_id == "acme"
+
+    asyncio.run(main())
+
+
+def test_an_entry_that_does_not_settle_still_counts_for_its_run() -> None:
+    class Odd:
+        def __bool__(self) -> bool:
+            raise ValueError("ask something else")
+
+        def __eq__(self, other: object) -> bool:
+            raise ValueError("not to be compared")
+
+        __hash__ = object.__hash__
+
+    tracer = ActionTracer(log=False, prices={})
+    got: list[TraceEntry] = []
+    tracer.subscribe(got.append, action="tool_call")
+    with capture_logs() as records, agent_run("r"):
+        with tracer.trace("tool_call") as entry:
+            entry.model = Odd()  # type: ignore[assignment]  # what frameworks hand over
+        with tracer.trace("tool_call") as other:
+            other.action = Odd()  # type: ignore[assignment]  # as above
+    assert len(got) == 1
+    assert records[-1]["tools"] == {"ok": 1, "error": 0}
 
 
 def test_what_is_bound_inside_an_action_stays_bound_without_its_span() -> None:

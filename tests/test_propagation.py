@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
 from typing import Any
@@ -108,6 +109,24 @@ def test_an_object_that_is_called_like_a_coroutine_function_runs_with_it_too() -
         tool, made = in_context(Tool()), in_context(Made)
     assert asyncio.run(tool()) == {"tenant_id": "acme"}
     assert made().ids == {"tenant_id": "acme"}
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="objects can be marked from 3.12 on")
+def test_an_object_that_is_marked_as_a_coroutine_function_runs_with_it_too() -> None:
+    class Marked:
+        def __call__(self) -> Coroutine[Any, Any, dict[str, Any]]:
+            return self._later()
+
+        async def _later(self) -> dict[str, Any]:
+            await asyncio.sleep(0)
+            return ids()
+
+    marked = Marked()
+    mark: Callable[[object], None] = vars(inspect)["markcoroutinefunction"]
+    mark(marked)
+    with bound_context(tenant_id="acme"):
+        carried = in_context(marked)
+    assert asyncio.run(carried()) == {"tenant_id": "acme"}
 
 
 def test_coroutines_and_generators_run_with_the_context_of_where_they_were_made() -> None:

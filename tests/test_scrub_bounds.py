@@ -21,6 +21,7 @@ UNITS = [
     *("curl -u a:b ", "mysql -p", " -p", "--password ", "net use \\\\a ", "echo a|"),
     *("name=password value=", "insert into a (b) values (", "setPassword('a", "login('a','"),
     *("requirepass a1b2\n", "cookie: a=b; ", "secret:\n  a: b\n", "log in as a / b1 ", "a\tb\n"),
+    *("password: (", "password=[a ", "token: ({[ \n", "cookie: x ", "cookie=& "),
 ]
 MOST_STEPS = 28_000
 """Calls for a window: a call takes 50 ns and more, most of them are C's."""
@@ -71,6 +72,26 @@ def test_the_last_of_many_secrets_is_redacted_like_the_first(line: str) -> None:
     values = [f"Xq{number}vT7zLp" for number in range(200)]
     scrubbed = Scrubber().scrub_text("".join(map(line.format, values)), {})
     assert [value for value in values if value in scrubbed] == []
+
+
+@pytest.mark.parametrize("bracket", "([{")
+@pytest.mark.parametrize("before", [0, 30])
+@pytest.mark.parametrize("tail", ["", 'it\'s "so"\n', "(a) [b] {c} )]}\n"])
+def test_a_password_that_begins_with_a_bracket_hides_no_other(
+    bracket: str, before: int, tail: str
+) -> None:
+    text = "password: Kx7vR2mQ9p\n" * before
+    text += f"db_password: {bracket}Vb3tY8nL2w\nsecret_key: Hs4jD6fG1k\ntoken: Pq9zX5cM3r\n{tail}"
+    told = Scrubber().scrub_text(text, {})
+    for secret in ("Vb3tY8nL2w", "Hs4jD6fG1k", "Pq9zX5cM3r"):
+        assert secret not in told
+
+
+def test_a_cookie_among_many_secrets_is_found_on_the_next_line_too() -> None:
+    text = "password: Kx7vR2mQ9p\n" * 30 + "cookie:\n  Y6z7dnHjTV9Y==\nname: x"
+    told = Scrubber().scrub_text(text, {})
+    assert "Y6z7dnHjTV9Y" not in told
+    assert told.endswith("name: x")
 
 
 def test_what_is_no_secret_stays_however_many_secrets_stand_around_it() -> None:

@@ -611,3 +611,11 @@ def test_secret_goes_and_its_surroundings_stay(payload: Any, kept: list[str], se
     again: dict[str, int] = {}
     assert scrubber.scrub_fields(scrubbed, again) is scrubbed
     assert again == {}
+
+
+@pytest.mark.parametrize("sign", ["=", ": "])
+@pytest.mark.parametrize("behind", [" user=bob", "&user=bob", ", user=bob"])
+def test_a_cookie_among_other_fields_is_redacted_and_they_are_not(sign: str, behind: str) -> None:
+    text = f"cookie{sign}KhpdCnsgPhli9%3D{behind} password=uV5wX6yZ7"
+    scrubbed = Scrubber().scrub_text(text, {})
+    assert scrubbed == f"cookie{sign}[REDACTED:cookie]{behind} password=[REDACTED:password]"

@@ -153,12 +153,13 @@ class SpanContext(TracingContext):
     """The context inside a span: *around* it, and the span's two ids, which are hex digits.
 
     Every action of an agent makes one, and most are never read: the mapping is made when it is.
+    *ground* is what is around all spans: a loop that goes on inside of its own span has no chain.
     """
 
-    __slots__ = ("around", "span_id", "trace_id")
+    __slots__ = ("ground", "span_id", "trace_id")
 
     def __init__(self, around: TracingContext, trace_id: str, span_id: str) -> None:
-        self.around = around
+        self.ground: TracingContext = around.ground if type(around) is SpanContext else around
         self.trace_id = trace_id
         self.span_id = span_id
         self.slot = around.slot
@@ -172,7 +173,7 @@ class SpanContext(TracingContext):
             return self._fields
         except AttributeError:
             span = {"trace_id": self.trace_id, "span_id": self.span_id}
-            self._fields = _ordered({**self.around.fields, **span})
+            self._fields = _ordered({**self.ground.fields, **span})
             return self._fields
 
 

@@ -52,6 +52,8 @@ def wrap(function: _Function, block: Callable[[], AbstractContextManager[Any]]) 
 
 def body_of(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return what a call of *function* runs: of a partial its function, of an object its method."""
+    if inspect.iscoroutinefunction(function):
+        return function  # an object may be marked as one, with a plain method
     while isinstance(function, functools.partial):
         function = function.func
     is_object = not (inspect.isroutine(function) or isinstance(function, type))

@@ -302,7 +302,7 @@ class FastPath:
         return head
 
     def ids_here(self) -> Mapping[str, str]:
-        """Return the ids of a line here, without those of an action's span. Not to be changed."""
+        """Return the ids of a line here, without that of an action's span. Not to be changed."""
         if not self._layers_are_idle():
             ids = self._pipeline.context_parts({})[0]
             ids.pop("span_id", None)
@@ -311,13 +311,13 @@ class FastPath:
         image: Image | None = context.made
         if image is None or image.maker is not self:
             image = self._image(context)
+        if type(context) is SpanContext and image.trace_id != context.trace_id:
+            return {**image.ids, "trace_id": context.trace_id}
         return image.ids
 
     def _image(self, context: TracingContext) -> Image:
         """Return the image of *context*, or of what is around the spans that it stands in."""
-        ground = context
-        while type(ground) is SpanContext:
-            ground = ground.around
+        ground = context.ground if type(context) is SpanContext else context
         image: Image | None = ground.made
         if image is None or image.maker is not self:
             ground.made = image = self._new_image(ground)

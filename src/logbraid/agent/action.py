@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from logbraid.agent.entry import TraceEntry
 from logbraid.agent.open_spans import open_span
-from logbraid.agent.spans import Frame, current, innermost
+from logbraid.agent.spans import Frame, current, going_on, innermost
 from logbraid.context import SpanContext, TracingContext, bound
 from logbraid.drive import AlsoAsync, wrap
 
@@ -88,9 +88,9 @@ class Action(Frame, AlsoAsync):
             return
         entry = self.entry
         entry.duration_ms = (perf_counter_ns() - self._start) // 1000 / 1000
-        if error is not None:
-            entry.fail(error)
         try:
+            if error is not None:
+                entry.fail(error)
             self._recorder.record(entry)  # still inside: its line carries its span
         finally:
             self._leave()
@@ -113,7 +113,8 @@ class Action(Frame, AlsoAsync):
             self._span.close(self.entry)
         around, before = self.around, self._around
         if around is not None and around.is_over:  # blocks were left out of order
-            around, before = innermost(), self._ground()
+            around, before = going_on(around), self._ground()
+            self.around, self._around = around, before  # or a loop of tasks would keep all of them
         if current.get() is self:
             current.set(around)
         now = bound.get()

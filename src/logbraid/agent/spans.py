@@ -23,7 +23,11 @@ current: Final[ContextVar[Frame | None]] = ContextVar("logbraid_action", default
 
 def innermost() -> Frame | None:
     """Return the innermost action that is not over: blocks may be left in any order."""
-    frame = current.get()
+    return going_on(current.get())
+
+
+def going_on(frame: Frame | None) -> Frame | None:
+    """Return *frame*, or of those around it the first that is not over."""
     while frame is not None and frame.is_over:
         frame = frame.around
     return frame

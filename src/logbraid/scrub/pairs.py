@@ -183,10 +183,11 @@ class PairFinder(ValueReader):
         first = after_blanks(self.text, at + 1)
         if self.text[first : first + 1] in OPENERS:
             before = len(self.spans)
-            end = self._container(first, verdict, at)
+            end = self._opened(first, verdict, at)
             if len(self.spans) > before:
                 return end
-        value = (_HASTY_LINE if is_cookie else _HASTY).match(self.text, at + 1)
+        value = _HASTY_LINE.match(self.text, at + 1) if is_cookie else None
+        value = value or _HASTY.match(self.text, at + 1)
         if value is None:
             return at + 1
         first, end = value.span(value.lastindex or 0)
@@ -198,6 +199,8 @@ class PairFinder(ValueReader):
             verdict = Verdict(verdict.kind, keys.TEXT)
         if gates.is_secret(self.text[first:end], verdict):
             self.spans.append(Span(first, end, verdict.kind))
+        elif is_cookie:  # no line of them: what is behind this one may be anything
+            return self._value_in_haste(at, verdict)
         return end
 
     def _at_sign(self, at: int) -> int:

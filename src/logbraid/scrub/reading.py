@@ -41,6 +41,10 @@ _TYPED: Final = re.compile(
     r"&?(?:'static )?[A-Za-z_][\w.\[\], |<>]{0,48}?[ ]?=[ ]?(?=[bruf]?[\"'`])"
 )
 _UNQUOTED: Final = re.compile(r"\{[ ]{0,4}\w{1,40}: [\w-]{1,64}[^\n\"'{}]{0,512}\}")
+_COOKIE_ALONE: Final = re.compile(
+    r"(?=[^\s\d]{0,64}\d)(?=[^\sA-Za-z]{0,64}[A-Za-z])[\w.%+/~-]{8,4096}+(?=[\s&,])"
+)
+"""The value of a field, with other fields behind it; a header has ``name=value`` here."""
 _MAX_CONTAINER: Final = 8192
 Lookup = Callable[[str], Verdict | None]
 
@@ -73,7 +77,7 @@ def opening_quote(text: str, at: int) -> re.Match[str] | None:
 class ValueReader:
     """Reads the values of one text into *spans*."""
 
-    __slots__ = ("lookup", "marks", "narrow", "spans", "text")
+    __slots__ = ("lookup", "marks", "narrow", "spans", "text", "unclosed")
 
     def __init__(self, text: str, marks: bytes, lookup: Lookup, spans: list[Span]) -> None:
         self.text = text
@@ -81,6 +85,7 @@ class ValueReader:
         self.narrow = text.isascii()
         self.lookup = lookup
         self.spans = spans
+        self.unclosed = 0  # before it stands a bracket that nothing closes
 
     def read(self, name: str, start: int, at: int, verdict: Verdict) -> int:
         """Read the value after the sign at *at*, redact it if it is one, return where to go on."""
@@ -118,7 +123,9 @@ class ValueReader:
             self.redact(braced.start(1), braced.end(1), verdict, quoted=False)
             return braced.end()
         if text[first : first + 1] in OPENERS and not text.startswith(("{{", "(("), first):
-            return self._container(first, verdict, at)
+            end = self._opened(first, verdict, at)
+            if end >= 0:
+                return end
         if at > 0 and text[at - 1] in "\"'":
             literal = self._literal(at, first, verdict)
             if literal >= 0:
@@ -127,6 +134,9 @@ class ValueReader:
             if expressions.assigns_code(text, at, first, self.lookup):
                 return first
             stop = lines.header_end(text, start, first)
+            alone = _COOKIE_ALONE.match(text, first, stop) if verdict.gate != keys.AUTH else None
+            if alone is not None:
+                stop = alone.end()
             if stop > first:
                 self.redact(first, stop, verdict, quoted=False)
             return max(stop, first)
@@ -176,6 +186,27 @@ class ValueReader:
         if arrow is not None:
             self.redact(arrow.start(1), arrow.end(1), verdict, quoted=True)
         return max(close, first)
+
+    def _opened(self, first: int, verdict: Verdict, sign: int) -> int:
+        """Read what a bracket opens; return where to look on.
+
+        -1: it is rather a word that begins with a bracket. Only what was redacted to its end is
+        passed over, for the bracket of ``pw: (x9`` may be closed pages later or never.
+        """
+        text = self.text
+        if first >= self.unclosed:
+            before = len(self.spans)
+            end = self._container(first, verdict, sign)
+            if end <= sign + 1:
+                return end
+            is_closed = end < len(text) and text[end] in "}])"
+            if not is_closed:
+                self.unclosed = end
+            if len(self.spans) > before:
+                return end if is_closed else sign + 1
+            if is_closed and text.find("\n", first, end) < 0:
+                return sign + 1
+        return -1 if text[first + 1 : first + 2].isalnum() else sign + 1
 
     def _container(  # noqa: C901 - a reader of brackets and strings, one branch each
         self, first: int, verdict: Verdict, sign: int
