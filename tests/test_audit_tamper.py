@@ -513,7 +513,7 @@ def test_cut_behind_a_head_that_was_noted_is_not_washed_clean_by_the_next_start(
     assert site.told() == {("deleted", 5)}
 
 
-WASHED: dict[str, Callable[[Path], None]] = {
+WASHED: dict[str, Callable[[Path], object]] = {
     "cut": lambda path: None,
     "and without a checkpoint": lambda path: path.unlink(),
     "and a checkpoint nobody signed": lambda path: path.write_bytes(
