@@ -387,3 +387,19 @@ def test_killed_again_while_it_cleans_up_after_a_kill_is_no_tampering(tmp_path: 
     with AuditLog(root, key=keys["signing"]) as log:
         log.record("session_start")
     assert verify(root, keys["verifying"]).verdict == "ok"
+
+
+def test_new_log_beside_segments_whose_manifest_is_gone_is_told(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    keys = keygen(tmp_path / "keys")
+    root = tmp_path / "log"
+    with AuditLog(root, key=keys["signing"]) as log:
+        log.record("session_start")
+    shutil.rmtree(root / "_log")
+    capfd.readouterr()
+
+    AuditLog(root, key=keys["signing"]).close()
+
+    assert "a new log begins beside segments whose manifest is gone" in capfd.readouterr().err
+    assert {one.kind for one in verify(root, keys["verifying"]).findings} == {"foreign"}

@@ -31,6 +31,7 @@ from logbraid.audit import (
     read,
     verify,
 )
+from logbraid.audit.commit import Committer, Entry
 from logbraid.audit.files import LockedFile
 from logbraid.health import health
 
@@ -778,3 +779,29 @@ def test_many_processes_write_one_log(tmp_path: Path) -> None:
 
     report = verify(tmp_path / "log", keys["verifying"])
     assert (report.verdict, report.segments, report.records) == ("ok", 4, 80)
+
+
+class _SlowDisk:
+    """A strand whose first write takes until it is told to end."""
+
+    def __init__(self) -> None:
+        self.written: list[list[bytes]] = []
+        self.is_under_way, self.may_end = threading.Event(), threading.Event()
+
+    def append(self, bodies: list[bytes], day: str, sync: object) -> None:
+        self.written.append(bodies)
+        self.is_under_way.set()
+        assert self.may_end.wait(30)
+
+
+def test_records_that_come_during_a_sync_share_the_next_and_wait_for_nothing_else() -> None:
+    """So a record waits for the sync that is under way and its own: never to be joined."""
+    disk: Any = _SlowDisk()
+    committer = Committer(lambda segment: None)
+    committer.submit(Entry(disk, [b"first"], "2026-11-21", lambda: None))
+    assert disk.is_under_way.wait(30)
+    for number in range(5):
+        committer.submit(Entry(disk, [b"%d" % number], "2026-11-21", lambda: None))
+    disk.may_end.set()
+    committer.close(30)
+    assert disk.written == [[b"first"], [b"0", b"1", b"2", b"3", b"4"]]

@@ -279,7 +279,7 @@ def check_audited_agent(done: Run) -> None:
     assert told.count("tampered: 4 records in 3 segments") == 1
     assert "record 2: the record is not the one that was sealed" in told
     assert "the amounts: [30, 30]" in told
-    assert "forgotten: the user's key was destroyed" in told
+    assert "forgotten: the user's key is not in _keys" in told
     assert "ok: 5 records in 4 segments" in told
 
 

@@ -280,7 +280,7 @@ def main(arguments: list[str]) -> int:
     import importlib  # noqa: PLC0415 - only this command imports by name
 
     if not arguments or arguments[0] not in {"check", "--help", "-h"}:
-        sys.stderr.write(f"unknown command; {_USAGE}\n")
+        sys.stderr.write(f"unknown command; {_USAGE}\n{_OTHERS}\n")
         return 2
     if arguments[0] != "check" or len(arguments) > 2:
         sys.stdout.write(_HELP)
@@ -306,6 +306,7 @@ def main(arguments: list[str]) -> int:
 
 
 _USAGE = "use: python -m logbraid check [MODULE]"
+_OTHERS = "All other commands: logbraid --help (pip install 'logbraid[cli]')"
 _HELP = f"""{_USAGE}
 
 Tells what bypasses logbraid, where each setting came from, which servers write through it,

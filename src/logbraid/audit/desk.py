@@ -18,6 +18,7 @@ from typing import Any
 from logbraid.audit import crypto
 from logbraid.audit.errors import AuditError, AuditInputError
 from logbraid.audit.files import (
+    LOG,
     MODE,
     replace_file,
     set_append_only,
@@ -74,6 +75,7 @@ class Desk:
                     raise AuditInputError("there is no audit log in this directory")
                 at = self.now()
                 before = (date.fromisoformat(day_of(at)) - timedelta(days=1)).isoformat()
+                self._tell_of_segments_of_another_log()
                 begin(self.manifest, fd, new_id(), at, before)
                 return
             self.manifest.key()
@@ -82,6 +84,15 @@ class Desk:
                 one.name for one in story.segments.values() if not (one.sealed or one.lost)
             )
             self.manifest.add(fd, [*self._days(), *self._closings()], self.now())
+
+    def _tell_of_segments_of_another_log(self) -> None:
+        for path in Path(self.root).glob(f"*/*{SUFFIX}"):
+            if path.parent.name != LOG:
+                health.complain(
+                    "audit manifest",
+                    "a new log begins beside segments whose manifest is gone; run verify",
+                )
+                return
 
     def begin(
         self, tenant: str | None, kind: str, one: EventClass, day: str, number: int

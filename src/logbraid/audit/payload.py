@@ -155,7 +155,7 @@ def opened(
     secret = b""
     if "user_secret" in kept:
         if kept["user_secret"] not in secrets:
-            raise Unreadable("forgotten: the user's key was destroyed")
+            raise Unreadable("forgotten: the user's key is not in _keys")
         secret = secrets[kept["user_secret"]]
     try:
         public, nonce, ciphertext = (

@@ -79,7 +79,7 @@ def decrypt(
     logbraid audit decrypt /var/lib/app/audit --key audit-reading.pem --user u-7
 
     Nothing of it is written anywhere but to standard output. A payload that cannot be read says
-    why: its user's key was destroyed, another key, a damaged text.
+    why: its user's key is not in _keys, another key, a damaged text.
     """
     if key is None:
         raise bad_input("give --key, the private key that belongs to the recipient")
