@@ -34,9 +34,9 @@ from logbraid.agent import (
     shape_of,
 )
 from logbraid.agent.action import Action
-from logbraid.agent.outcome import status_code_of, status_of
 from logbraid.context import SpanContext, TracingContext
 from logbraid.context import bound as variable
+from logbraid.outcome import status_code_of, status_of
 from logbraid.pipeline import ready
 from logbraid.testing import assert_no_secret, capture_logs
 

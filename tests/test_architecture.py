@@ -15,7 +15,7 @@ import logbraid
 
 HOUSE = Path(logbraid.__file__).parent
 ROWS = """
-    record errors clock ids parsing
+    record errors clock ids outcome parsing
     drive context level settings health process inside level_file debug_buffer span_ids
     plain scrub truncate shrink encode tenant merge failure identity userland
     sinks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import os
 import shutil
@@ -12,6 +13,8 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import CancelledError
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -805,3 +808,46 @@ def test_records_that_come_during_a_sync_share_the_next_and_wait_for_nothing_els
     disk.may_end.set()
     committer.close(30)
     assert disk.written == [[b"first"], [b"0", b"1", b"2", b"3", b"4"]]
+
+
+class _Tool:
+    async def __call__(self) -> int:
+        await asyncio.sleep(0.05)
+        return 1
+
+
+@pytest.mark.parametrize("tool", [_Tool(), functools.partial(_Tool())], ids=["object", "partial"])
+def test_an_async_callable_object_is_recorded_when_its_work_is_over(
+    log: AuditLog, tool: Any
+) -> None:
+    assert asyncio.run(log.audited()(tool)()) == 1
+    (told,) = records(log)
+    assert told["duration_ms"] >= 45
+    assert told["action"] == "_Tool.__call__"
+
+
+def test_what_is_thrown_into_an_audited_generator_reaches_it(log: AuditLog) -> None:
+    @log.audited("steps")
+    async def steps() -> AsyncIterator[str]:
+        try:
+            yield "one"
+        except KeyError:
+            yield "caught"
+
+    async def main() -> str:
+        walk: Any = steps()
+        await anext(walk)
+        caught: str = await walk.athrow(KeyError("k"))
+        await walk.aclose()
+        return caught
+
+    assert asyncio.run(main()) == "caught"
+    assert [one["outcome"] for one in records(log)] == ["ok"]
+
+
+def test_outcomes_have_the_words_of_actions(log: AuditLog) -> None:
+    """A time-out is one whichever library raised it, as in traces and metrics."""
+    for error in (subprocess.TimeoutExpired(["x"], 1), CancelledError(), SystemExit(0)):
+        with suppress(BaseException), log.audited("work"):
+            raise error
+    assert [one["outcome"] for one in records(log)] == ["timeout", "cancelled", "ok"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from types import TracebackType
-from typing import TYPE_CHECKING, Self, Unpack
+from typing import TYPE_CHECKING, Unpack
 
+from logbraid.drive import Closing
 from logbraid.integrations.stdlib_takeover import foreign_loggers
 from logbraid.level import DebugWindow, levels
 from logbraid.parsing import parse_level, shown
@@ -34,7 +34,7 @@ def configure_logging(
     return LoggingHandle(assemble(resolved, sinks_of(resolved.settings)))
 
 
-class LoggingHandle:
+class LoggingHandle(Closing):
     """A configuration at work; a context manager that ends it."""
 
     def __init__(self, assembly: Assembly) -> None:
@@ -60,17 +60,6 @@ class LoggingHandle:
         Does nothing if another call of ``configure_logging()`` replaced it.
         """
         self._assembly.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def set_level(level: str | int | None, *, logger: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Run a function, a coroutine or a generator with something entered around it.
+"""Run a function, a coroutine or a generator with something entered around it; kinds of blocks.
 
 Functions and coroutines run inside the block. Generators cannot: between two of their steps the
 caller's code runs, and the last step may come from another task. So each runs in a copy of the
@@ -9,14 +9,36 @@ from __future__ import annotations
 
 import functools
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AbstractContextManager
 from contextvars import Context, copy_context
 from types import TracebackType
-from typing import Any, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 
 _Entered = TypeVar("_Entered")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+class Closing(ABC):
+    """Something that a ``with`` block closes at its end."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def close(self) -> None:
+        """End it."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
 
 
 class AlsoAsync:

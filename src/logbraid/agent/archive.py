@@ -10,8 +10,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from logbraid import pipeline
 from logbraid.agent.clean import Cleaner
@@ -23,6 +22,7 @@ from logbraid.agent.session_file import SessionFiles, stem_of
 from logbraid.agent.spans import current_entry
 from logbraid.agent.timeline import session_timeline
 from logbraid.clock import Stamper, day_of
+from logbraid.drive import Closing
 from logbraid.health import Tick, health
 from logbraid.process import renew_after_fork
 from logbraid.sinks.sink import lost
@@ -33,7 +33,7 @@ MAX_UNENDED: Final = 20_000
 _stamper: Final = Stamper()
 
 
-class EventArchive:
+class EventArchive(Closing):
     """Keep the events of agents: ``<root>/<tenant>/session-<session>.jsonl``.
 
     Give ``on_event`` to the agent framework. Whose event it is says the context of the call; to
@@ -149,17 +149,6 @@ class EventArchive:
             self._files.end(tenant, stem, _now())
         except Exception as error:  # noqa: BLE001 - a missing footer loses no event
             health.complain("archive footer", error)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     # -- reading ---------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from logbraid.agent.names import (
     operation_of,
     rows_of,
 )
-from logbraid.agent.outcome import OK
+from logbraid.outcome import OK
 
 if TYPE_CHECKING:
     from logbraid.record import Plain

@@ -16,10 +16,10 @@ from typing import Any, Final, Self
 from logbraid.agent.attributes import Attribute, openinference_attributes, otel_attributes
 from logbraid.agent.clean import Cleaner
 from logbraid.agent.figures import count_of, money_of
-from logbraid.agent.outcome import ERROR, OK, status_code_of, status_of
 from logbraid.agent.shape import MAX_TEXT, fingerprint, size_of, text_of
 from logbraid.failure import error_message, error_type
 from logbraid.health import health
+from logbraid.outcome import ERROR, OK, status_code_of, status_of
 from logbraid.record import Plain
 
 MAX_SUMMARY_CHARS: Final = 2000

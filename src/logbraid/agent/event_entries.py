@@ -18,8 +18,8 @@ from logbraid.agent.entry import TraceEntry
 from logbraid.agent.events import Event
 from logbraid.agent.figures import count_of, number_of
 from logbraid.agent.names import CONFIRM, LLM_CALL, MAX_ITERATIONS, TOOL_CALL, TURN
-from logbraid.agent.outcome import CANCELLED, ERROR, OK, TIMEOUT
 from logbraid.context import current_context
+from logbraid.outcome import CANCELLED, ERROR, OK, TIMEOUT
 from logbraid.process import renew_after_fork
 
 _BEGIN: Final = "turn_begin"

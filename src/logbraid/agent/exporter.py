@@ -12,13 +12,13 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
 from logbraid import pipeline
 from logbraid.agent.clean import Cleaner
 from logbraid.agent.entry import MAX_SUMMARY_CHARS, TraceEntry
 from logbraid.clock import Stamper
+from logbraid.drive import Closing
 from logbraid.health import health
 from logbraid.process import renew_after_fork
 from logbraid.sinks.opening import directory_mode, make_directories
@@ -47,7 +47,7 @@ class _TraceFiles(TenantFilesSink):
         return ".", f"traces-{day}" if day else "traces"
 
 
-class JSONLExporter:
+class JSONLExporter(Closing):
     """Write each entry of the tracers it is attached to as one line in ``path``.
 
     The file is ``traces-YYYY-MM-DD.jsonl``, by the UTC day on which the entry ended, or
@@ -105,17 +105,6 @@ class JSONLExporter:
         """Detach from all tracers and close the files. It may be attached anew."""
         self.detach()
         self._files.reopen()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def write(self, entry: TraceEntry) -> None:
         """Write one entry. Never raises for an ``Exception``."""

@@ -18,9 +18,9 @@ from logbraid.agent.labels import Labels
 from logbraid.agent.metrics_registry import metrics_in
 from logbraid.agent.metrics_table import rows_of
 from logbraid.agent.names import CONFIRM, LATEST, LLM_CALL, MAX_ITERATIONS, TOOL_CALL, TURN
-from logbraid.agent.outcome import CANCELLED, ERROR, OK, STATUSES, TIMEOUT
 from logbraid.agent.tracer import ActionTracer
 from logbraid.health import health
+from logbraid.outcome import CANCELLED, ERROR, OK, STATUSES, TIMEOUT
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry

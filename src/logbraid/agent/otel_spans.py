@@ -39,8 +39,8 @@ from logbraid.agent.names import (
     operation_of,
     span_name,
 )
-from logbraid.agent.outcome import ERROR, TIMEOUT
 from logbraid.health import health
+from logbraid.outcome import ERROR, TIMEOUT
 
 _FAILED: Final = frozenset({ERROR, TIMEOUT})
 # Cleaning ids that are new with each span would only fill the cache of known ones

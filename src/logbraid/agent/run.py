@@ -11,7 +11,6 @@ from logbraid import pipeline
 from logbraid.agent.clean import Cleaner
 from logbraid.agent.entry import MAX_SUMMARY_CHARS
 from logbraid.agent.open_spans import open_run_span
-from logbraid.agent.outcome import CANCELLED, OK, status_of
 from logbraid.agent.tally import Tally, current_tally
 from logbraid.agent.told import LOGGER
 from logbraid.context import bound_context, current_context
@@ -19,6 +18,7 @@ from logbraid.debug_buffer import begin, forget
 from logbraid.drive import AlsoAsync, wrap
 from logbraid.failure import error_message, error_type
 from logbraid.ids import new_id
+from logbraid.outcome import CANCELLED, OK, status_of
 from logbraid.record import ERROR, INFO
 
 if TYPE_CHECKING:

@@ -27,9 +27,9 @@ from logbraid.agent.names import (
     names_to_read,
     operation_of,
 )
-from logbraid.agent.outcome import ERROR, OK, status_named
 from logbraid.agent.shape import fingerprint, size_of, text_of
 from logbraid.ids import id_text
+from logbraid.outcome import ERROR, OK, status_named
 from logbraid.record import ID_NAMES
 
 _MAX_CHARS: Final = 32_000

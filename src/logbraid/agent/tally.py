@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from logbraid.agent.entry import TraceEntry
 from logbraid.agent.names import CONFIRM, LLM_CALL, MAX_ITERATIONS, TOOL_CALL, TURN
-from logbraid.agent.outcome import OK
+from logbraid.outcome import OK
 from logbraid.process import renew_after_fork
 
 

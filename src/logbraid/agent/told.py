@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from logbraid import pipeline
 from logbraid.agent.entry import PLAIN, TraceEntry
-from logbraid.agent.outcome import CANCELLED, OK
 from logbraid.level import levels
+from logbraid.outcome import CANCELLED, OK
 from logbraid.record import INFO, WARNING
 
 LOGGER: Final = "logbraid.agent"

@@ -22,8 +22,7 @@ import time
 import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal
 
 from logbraid.audit import crypto
 from logbraid.audit.errors import AuditError, AuditInputError, described
@@ -31,6 +30,7 @@ from logbraid.audit.policy import DEFAULT_CLASS, PolicyLike, class_named, policy
 from logbraid.audit.work import Audited
 from logbraid.audit.writer import SYNCS, Terms, Writer
 from logbraid.context import current_context
+from logbraid.drive import Closing
 from logbraid.health import health, say
 from logbraid.process import renew_after_fork
 
@@ -41,7 +41,7 @@ HALTED: Final = 74
 """The exit code of a process that may not run without its audit log (``EX_IOERR``)."""
 
 
-class AuditLog:
+class AuditLog(Closing):
     """A tamper-evident log of what was done, by whom, and how it ended.
 
     *root* is a directory that several processes may share. *key* signs: the path of an Ed25519
@@ -260,17 +260,6 @@ class AuditLog:
         if not self._is_closed:
             self._is_closed = True
             self._writer.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _close(reference: weakref.ref[AuditLog]) -> None:

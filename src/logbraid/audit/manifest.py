@@ -174,7 +174,7 @@ class Manifest:
         note = signed(self.checkpoint(), self.origin, self.key())
         try:
             replace_file(self.root, LOG, CHECKPOINT, note, durable=self._durable)
-        except OSError:
+        except OSError:  # the lines are on disk already: one error that passes must not fail them
             replace_file(self.root, LOG, CHECKPOINT, note, durable=self._durable)
 
     def checkpoint(self) -> Checkpoint:

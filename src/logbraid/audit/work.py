@@ -11,12 +11,14 @@ import functools
 import inspect
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from logbraid.drive import body_of, wrap
 from logbraid.health import health
+from logbraid.outcome import OK, status_of
 
 if TYPE_CHECKING:
     from logbraid.audit.log import AuditLog
@@ -69,12 +71,8 @@ class Work:
 
 
 def outcome_of(error: BaseException | None) -> str:
-    """Return the word for how work ended."""
-    if error is None or isinstance(error, GeneratorExit):
-        return "ok"
-    if isinstance(error, asyncio.CancelledError):
-        return "cancelled"
-    return "timeout" if isinstance(error, TimeoutError) else "error"
+    """Return the word for how work ended; a generator that was closed early is no failure."""
+    return OK if error is None or isinstance(error, GeneratorExit) else status_of(error)
 
 
 class Audited:
@@ -153,39 +151,25 @@ class Audited:
             _note(error, failure)
 
     def _again(self, function: Callable[..., Any]) -> Audited:
-        action = self._action or function.__qualname__.replace("<locals>.", "")
+        named = getattr(function, "__qualname__", body_of(function).__qualname__)
+        action = self._action or named.replace("<locals>.", "")
         return Audited(self._log, action, self._class, self._fields)
 
     def __call__(self, function: _Function, /) -> _Function:
         """Return *function* so that each call of it is recorded."""
-        if inspect.isasyncgenfunction(function):
+        body = body_of(function)
+        if inspect.isasyncgenfunction(body):
             made = self._async_generator(function)
-        elif inspect.isgeneratorfunction(function):
-            made = self._generator(function)
-        elif inspect.iscoroutinefunction(function):
+        elif inspect.iscoroutinefunction(body):
             made = self._coroutine(function)
         else:
-            made = self._plain(function)
+            return wrap(function, lambda: self._again(function))
         return cast("_Function", functools.update_wrapper(made, function))
-
-    def _plain(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            with self._again(function):
-                return function(*args, **kwargs)
-
-        return call
 
     def _coroutine(self, function: Callable[..., Any]) -> Callable[..., Any]:
         async def call(*args: Any, **kwargs: Any) -> Any:
-            async with self._again(function):
+            async with self._again(function):  # the loop goes on while the disk works
                 return await function(*args, **kwargs)
-
-        return call
-
-    def _generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-            with self._again(function):
-                return (yield from function(*args, **kwargs))
 
         return call
 
@@ -194,13 +178,18 @@ class Audited:
             async with self._again(function):
                 inner = function(*args, **kwargs)
                 try:
-                    sent = None
+                    step = inner.asend(None)
                     while True:
                         try:
-                            item = await inner.asend(sent)
+                            item = await step
                         except StopAsyncIteration:
                             return
-                        sent = yield item
+                        try:
+                            step = inner.asend((yield item))
+                        except GeneratorExit:
+                            raise
+                        except BaseException as error:  # noqa: BLE001 - whatever is thrown in goes in
+                            step = inner.athrow(error)
                 finally:
                     await inner.aclose()
 

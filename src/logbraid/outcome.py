@@ -1,4 +1,4 @@
-"""How an action ended, in four words that metrics, logs and spans share."""
+"""How work ended, in four words that logs, metrics, spans and audit records share."""
 
 from __future__ import annotations
 
