@@ -756,3 +756,20 @@ def test_without_its_libraries_the_command_says_what_to_install() -> None:
                           env=environment())  # fmt: skip
     assert done.returncode == 2
     assert b"pip install 'logbraid[cli]'" in done.stderr
+
+
+def test_variables_are_read_as_the_service_reads_them(tmp_path: Path) -> None:
+    """``~`` is the home, a blank variable is not set."""
+    write(tmp_path / "mine", "acme", line(event="there"))
+    home = {"HOME": str(tmp_path)}
+    assert "there" in run("query", env={**home, "LOG_DIR": "~/mine"}).stdout
+    blank = run("query", env={**home, "LOG_DIR": "  "}, code=2).stderr
+    assert "/logs: No such file" in blank
+    run("level", "set", "debug", env={**home, "LOG_LEVEL_FILE": "~/level"})
+    assert (tmp_path / "level").read_text().strip() == "debug"
+
+
+def test_level_get_waits_for_no_fifo(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    told = run("level", "get", "--file", tmp_path / "fifo", code=2)
+    assert "not a regular file" in told.stderr

@@ -21,7 +21,6 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 _KEEP: Final[Any] = object()
 _LEFT: Final = "__logbraid_context__"
 _IDS: Final = frozenset(CONTEXT_ORDER)
-_FIVE: Final = frozenset(ID_NAMES)
 _RANK: Final = {name: rank for rank, name in enumerate(CONTEXT_ORDER)}
 
 

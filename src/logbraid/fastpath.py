@@ -46,7 +46,7 @@ _DEL: Final = 0x7F
 
 
 @dataclass(slots=True, eq=False)
-class Image:
+class _Image:
     """A context as this pipeline writes it."""
 
     maker: object
@@ -308,23 +308,23 @@ class FastPath:
             ids.pop("span_id", None)
             return ids
         context = bound.get()
-        image: Image | None = context.made
+        image: _Image | None = context.made
         if image is None or image.maker is not self:
             image = self._image(context)
         if type(context) is SpanContext and image.trace_id != context.trace_id:
             return {**image.ids, "trace_id": context.trace_id}
         return image.ids
 
-    def _image(self, context: TracingContext) -> Image:
+    def _image(self, context: TracingContext) -> _Image:
         """Return the image of *context*, or of what is around the spans that it stands in."""
         ground = context.ground if type(context) is SpanContext else context
-        image: Image | None = ground.made
+        image: _Image | None = ground.made
         if image is None or image.maker is not self:
             ground.made = image = self._new_image(ground)
         context.made = image
         return image
 
-    def _new_image(self, context: TracingContext) -> Image:
+    def _new_image(self, context: TracingContext) -> _Image:
         counts: dict[str, int] = {}
         ids, others = self._pipeline.context_parts(counts, context)
         is_ordinary = (
@@ -346,7 +346,7 @@ class FastPath:
             except orjson.JSONEncodeError:
                 is_ordinary = False
         trace_id, names = ids.get("trace_id"), frozenset(others)
-        return Image(self, json, names, tenant, is_ordinary, ids, trace_id, stem, tail)
+        return _Image(self, json, names, tenant, is_ordinary, ids, trace_id, stem, tail)
 
     def _is_scalar(self, value: object) -> bool:
         if type(value) is str:
@@ -361,7 +361,7 @@ def _members(fields: Mapping[str, Any]) -> bytes:
     return b"," + orjson.dumps(fields)[1:-1] if fields else b""
 
 
-def _in_span(image: Image, span: SpanContext) -> bytes | None:
+def _in_span(image: _Image, span: SpanContext) -> bytes | None:
     """Return the JSON of *image* with the two ids of *span*; ``None``: the long way knows.
 
     They are the last ids of a line, so the rest need not be made anew for each span.

@@ -31,10 +31,7 @@ class LevelFile:
     def look(self) -> None:
         """Read the file now; tell of a level that changed. A missing file changes nothing."""
         try:
-            if not self._path.is_file():  # a FIFO would be waited for
-                return
-            with self._path.open(encoding="utf-8-sig", errors="replace") as file:
-                text = file.read(_MAX_BYTES).strip()
+            text = text_of(self._path)
         except OSError:
             return
         if text == self._seen or not text:
@@ -63,3 +60,11 @@ class LevelFile:
         stop = self._stop
         while not stop.wait(INTERVAL_SECONDS):
             self.look()
+
+
+def text_of(path: Path) -> str:
+    """Return the text of a level file; raises ``OSError``, also where it is no regular file."""
+    if path.exists() and not path.is_file():  # a FIFO would be waited for
+        raise OSError(0, "it is not a regular file")
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        return file.read(_MAX_BYTES).strip()

@@ -99,7 +99,8 @@ class Action(Frame, AlsoAsync):
         """Enter a new action of the same words: the first one may be current elsewhere."""
         again = Action(self._recorder, self._told, self._metadata)
         entry = again.__enter__()
-        self._again = [*(self._again or ()), again]
+        self._again = self._again or []
+        self._again.append(again)
         return entry
 
     def _leave(self) -> None:

@@ -125,7 +125,7 @@ class TraceEntry:
             self.status_code = status_code_of(error)
 
     def settle(self) -> None:
-        """Make the fields agree that say one thing twice."""
+        """Make the fields agree that say one thing twice, and numbers of counts and money."""
         told = vars(self)  # what was never set is not there
         if not _AGREEING.issuperset(told):
             self._settle(told)

@@ -200,14 +200,14 @@ def replay_session(
     """
     tenant = _whose(tenant_id)
     directory = os.path.join(os.path.abspath(root), directory_name(tenant))  # noqa: PTH100, PTH118 - text
-    paths = _parts(directory, stem_of(safe_id(session_id)))
+    shown = safe_id(session_id)
+    paths = _parts(directory, stem_of(shown))
     if not paths and session_id == UNKNOWN:
         paths = _parts(directory, stem_of(None))
     if not paths:
         whose = (
             f"of tenant {tenant!r}" if tenant else "without a tenant (give tenant_id, or bind it)"
         )
-        shown = safe_id(session_id)
         raise SessionNotFoundError(f"no session {shown!r} {whose} in {os.fspath(root)}")
     return Replay(paths, speed=speed)
 

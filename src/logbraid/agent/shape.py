@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, Final
 
 import orjson
@@ -49,7 +50,7 @@ def _walk(value: object, path: str, paths: set[str], depth: int, left: list[int]
         return
     if isinstance(value, Mapping):
         is_map = len(value) > _MAX_KEYS
-        for key, item in value.items():
+        for key, item in islice(value.items(), _MAX_VISITS):
             name = key if isinstance(key, str) and key.isidentifier() and not is_map else "*"
             _walk(item, f"{path}.{name}" if path else name, paths, depth - 1, left)
         return

@@ -1,4 +1,4 @@
-"""Which action is going on here: its entry, and its ids on every line logged inside it."""
+"""Which action is going on here, and the ones around it."""
 
 from __future__ import annotations
 

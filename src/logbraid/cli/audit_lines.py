@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import heapq
 import json
-import os
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -104,9 +103,10 @@ def audit_log(
     tell(found)
 
 
-def _paths(tool: str | None, environ: Mapping[str, str] = os.environ) -> list[str]:
-    home = environ.get("XDG_DATA_HOME") or ""
-    root = Path(home) if home.startswith("/") else Path.home() / ".local" / "share"
+def _paths(tool: str | None) -> list[str]:
+    from logbraid.audit.command import data_home  # noqa: PLC0415 - what writes costs 50 ms
+
+    root = data_home()
     if tool is None:
         with suppress(OSError):
             return sorted(str(path) for path in root.glob(f"*/{FILE_NAME}") if path.is_file())

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from logbraid.cli import options
 from logbraid.cli.options import bad_input
 from logbraid.cli.output import print_text
+from logbraid.level_file import text_of
 from logbraid.parsing import parse_level, shown
 from logbraid.record import LEVEL_WORDS
+from logbraid.settings import Settings
 
 
 def get(file: options.LevelFile = None) -> None:
@@ -23,13 +24,13 @@ def get(file: options.LevelFile = None) -> None:
     """
     path = file_of(file)
     try:
-        text = path.read_text(encoding="utf-8-sig", errors="replace")[:100].strip()
+        text = text_of(path)
     except OSError as error:
         raise bad_input(f"cannot read {path}: {error.strerror}") from error
     number = parse_level(text)
     if number is None:
         raise bad_input(f"{path} says {shown(text)}, which is not a level: the process ignores it")
-    _say(LEVEL_WORDS.get(number, str(number)))
+    print_text(LEVEL_WORDS.get(number, str(number)))
 
 
 def put(
@@ -55,15 +56,15 @@ def put(
         _replace(path.resolve(), f"{word}\n")
     except OSError as error:
         raise bad_input(f"cannot write {path}: {error.strerror}") from error
-    _say(word)
+    print_text(word)
 
 
-def file_of(given: Path | None, environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the level file: as given, else ``LOGBRAID_LEVEL_FILE`` or ``LOG_LEVEL_FILE``."""
-    named = environ.get("LOGBRAID_LEVEL_FILE") or environ.get("LOG_LEVEL_FILE")
-    if given is None and not named:
+def file_of(given: Path | None) -> Path:
+    """Return the level file: as given, else as the settings of the environment have it."""
+    path = Settings.from_env().level_file if given is None else given
+    if path is None:
         raise bad_input("which file? give --file, or set LOG_LEVEL_FILE as the process has it")
-    return given if given is not None else Path(str(named))
+    return path
 
 
 def _replace(path: Path, text: str) -> None:
@@ -81,7 +82,3 @@ def _replace(path: Path, text: str) -> None:
         with suppress(OSError):
             Path(name).unlink()
         raise
-
-
-def _say(text: str) -> None:
-    print_text(text)

@@ -62,11 +62,14 @@ def _failed(error: Exception) -> int:
 
 def _run(arguments: list[str] | None) -> int:
     from logbraid.cli.app import app  # noqa: PLC0415 - typer may be missing
+    from logbraid.cli.output import ReaderLeftError  # noqa: PLC0415 - likewise
 
     try:
         done: Any = app(arguments, prog_name="logbraid", standalone_mode=False)
     except (OSError, LogbraidError):
         raise
+    except ReaderLeftError as error:
+        raise BrokenPipeError from error
     except Exception as error:
         # Typer's own complaints know how to show themselves; their classes are not public
         show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
@@ -75,8 +78,6 @@ def _run(arguments: list[str] | None) -> int:
             return code
         if type(error).__name__ == "Abort":
             return INTERRUPTED
-        if type(error).__name__ == "ReaderLeftError":
-            raise BrokenPipeError from error
         raise
     return done if isinstance(done, int) else DONE
 

@@ -6,7 +6,6 @@ read ends with exit code 2.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from enum import StrEnum
@@ -18,6 +17,7 @@ import typer
 from logbraid.parsing import parse_level, shown
 from logbraid.reading import Filter, QuestionError, parse_when, parse_where
 from logbraid.record import LEVEL_WORDS
+from logbraid.settings import Settings
 
 
 def _levels() -> list[str]:
@@ -163,11 +163,9 @@ Expect = Annotated[
 KeyDirectory = Annotated[Path, typer.Argument(metavar="DIR", help="Where the keys are to be.")]
 
 
-def log_dir_of(given: Path | None, environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the log directory: as given, else ``LOGBRAID_DIR``, ``LOG_DIR``, else ``./logs``."""
-    if given is not None:
-        return given
-    return Path(environ.get("LOGBRAID_DIR") or environ.get("LOG_DIR") or "logs")
+def log_dir_of(given: Path | None) -> Path:
+    """Return the log directory: as given, else as the settings of the environment have it."""
+    return Settings.from_env().log_dir if given is None else given
 
 
 def filter_of(
@@ -179,10 +177,9 @@ def filter_of(
     text: str | None = None,
     ignore_case: bool = False,
     where: list[str] | None = None,
-    now_ns: int | None = None,
 ) -> Filter:
     """Return the filter that the options say; *ids* by their short names (``tenant``)."""
-    now_ns = time.time_ns() if now_ns is None else now_ns
+    now_ns = time.time_ns()
     number = None if level is None else parse_level(level)
     if level is not None and number is None:
         raise QuestionError(

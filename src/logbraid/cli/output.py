@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, BinaryIO, Final, TextIO
@@ -98,9 +98,8 @@ class Printer:
         output: Output,
         *,
         draw: Callable[[dict[str, Any]], str] | None = None,
-        stream: BinaryIO | None = None,
     ) -> None:
-        self._out = standard_output() if stream is None else stream
+        self._out = standard_output()
         self._output = output
         self._draw = draw or drawer(colors=wants_colors(sys.stdout))
         self._for_people = is_terminal(sys.stdout)
@@ -171,12 +170,6 @@ class Printer:
         if self._output is Output.json:
             self._held.append(b"[]\n" if self._is_first else b"\n]\n")
         self.flush()
-
-    def all(self, lines: Iterable[tuple[bytes, dict[str, Any]]]) -> None:
-        """Show *lines* and end."""
-        for line, record in lines:
-            self.line(line, record)
-        self.end()
 
 
 def print_text(text: str) -> None:

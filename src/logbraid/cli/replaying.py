@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -81,14 +81,12 @@ def _paced(
         yield seconds, event
 
 
-def _roots(
-    archive: Path | None, log_dir: Path | None, environ: Mapping[str, str] = os.environ
-) -> list[Path]:
-    named = environ.get("LOG_ARCHIVE_DIR")
+def _roots(archive: Path | None, log_dir: Path | None) -> list[Path]:
+    named = os.environ.get("LOG_ARCHIVE_DIR", "").strip()
     if archive is not None:
         return [archive]
     if named:
-        return [Path(named)]
+        return [Path(named).expanduser()]
     root = log_dir_of(log_dir)
     return [root, root / "archive"]
 

@@ -35,7 +35,8 @@ def view(
     Colours on a terminal only (FORCE_COLOR=1 for less -R). A line that is not JSON is shown as
     it is, unless a filter is given: then it is counted and told at the end.
     """
-    wanted = filter_of(ids={}, level=level, text=text, ignore_case=ignore_case, where=where)
+    asked = filter_of(ids={}, level=level, text=text, ignore_case=ignore_case, where=where)
+    wanted = None if asked == Filter() else asked
     if is_terminal(sys.stdin):
         raise bad_input("view reads standard input: try 'docker logs web | logbraid view'")
     printer = Printer(output)
@@ -49,19 +50,19 @@ def view(
         complain(f"{unread} lines are no JSON objects: not shown, the filter cannot read them")
 
 
-def _show(printer: Printer, line: bytes, wanted: Filter) -> bool:
+def _show(printer: Printer, line: bytes, wanted: Filter | None) -> bool:
     """Show *line* if it fits; tell whether that could be said."""
     record = parsed(line)
     if record is not None:
-        if wanted == Filter() or wanted.fits(record, line):
+        if wanted is None or wanted.fits(record, line):
             printer.line(line, record)
         return True
     shown = line.decode("utf-8", "replace").rstrip("\r")
     if not shown.strip():
-        if wanted == Filter():
+        if wanted is None:
             printer.blank()
         return True
-    if wanted != Filter():
+    if wanted is not None:
         return False
     printer.other(clean(shown), json_line({"event": shown}))
     return True

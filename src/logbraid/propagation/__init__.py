@@ -53,3 +53,8 @@ def __getattr__(name: str) -> typing.Any:
     home = importlib.import_module(f"logbraid.propagation.{_HOME[name]}")
     value = globals()[name] = getattr(home, name)
     return value
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return sorted(__all__)

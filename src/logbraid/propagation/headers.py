@@ -54,7 +54,7 @@ def _ids() -> dict[str, str]:
     ids = pipeline.ready().context_parts({})[0]
     context = current_context()
     if context.slot is not None:  # bound in a copy of this request's context
-        ids = {**{name: str(value) for name, value in context.slot.fields.items()}, **ids}
+        ids = {**{name: str(value) for name, value in dict(context.slot.fields).items()}, **ids}
     found: dict[str, str] = {}
     parent = traceparent(ids.get("trace_id"), ids.get("span_id"))
     if parent is not None:

@@ -24,14 +24,6 @@ _ADVICE: Final = (
 )
 
 
-def parse_span(text: str) -> float:
-    """Return the seconds in ``1h30m``; raises ``QuestionError``."""
-    word = text.strip().lower()
-    if not _span(word):
-        raise QuestionError(f"{shown(text)} is not a length of time: use 90s, 15m, 1h, 2d, 1w")
-    return sum(float(number) * _SECONDS[unit] for number, unit in _spans(word))
-
-
 def parse_when(text: str, now_ns: int, *, is_end: bool = False) -> str:
     """Return the stamp that *text* means at *now_ns*; raises ``QuestionError``.
 
@@ -40,7 +32,8 @@ def parse_when(text: str, now_ns: int, *, is_end: bool = False) -> str:
     """
     word = text.strip().lower()
     if _span(word):
-        return _stamper.stamp(now_ns - int(parse_span(word) * NANOSECONDS))
+        seconds = sum(float(number) * _SECONDS[unit] for number, unit in _spans(word))
+        return _stamper.stamp(now_ns - int(seconds * NANOSECONDS))
     if word == "now":
         return _stamper.stamp(now_ns)
     now = datetime.fromtimestamp(now_ns // NANOSECONDS, UTC)

@@ -257,12 +257,12 @@ def _compared(name: str, sign: str, value: Any) -> Parsed:
             return found is not None and not _equal(found, value)
 
         return differs, names
-    compare = _ORDER[sign]
+    compare, limit = _ORDER[sign], _number(value)
 
     def in_order(record: dict[str, Any]) -> bool:
         found = field_of(record, name)
-        number, limit = _number(found), _number(value)
-        if number is not None and limit is not None:
+        number = None if limit is None else _number(found)
+        if number is not None:
             return bool(compare(number, limit))
         return isinstance(found, str) and isinstance(value, str) and compare(found, value)
 
