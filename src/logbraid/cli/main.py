@@ -55,6 +55,7 @@ def _failed(error: Exception) -> int:
         return BAD_INPUT if isinstance(error, ValueError | LookupError) else BAD_NEWS
     if isinstance(error, OSError):
         complain(_told(error))
+        _drop_output()  # a full disk would fail once more at exit, with code 120
     else:  # a mistake of ours: its text may hold what stood in a line
         complain(f"something went wrong in logbraid itself: {type(error).__name__}")
     return BAD_NEWS
@@ -93,7 +94,15 @@ def _flush() -> None:
 
 
 def _reader_left() -> int:
-    """End quietly: what was asked for was enough. Nothing is left to be flushed at exit."""
-    with suppress(OSError, ValueError, AttributeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """End quietly: what was asked for was enough."""
+    _drop_output()
     return DONE
+
+
+def _drop_output() -> None:
+    """Let nothing be left to be flushed at exit, if that fails again."""
+    try:
+        _flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError, AttributeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
